@@ -1,0 +1,11 @@
+"""ganforge: one adversarial trainer, everything else a plugin.
+
+This module is torch-free: a plugin's hook module imports ``hookimpl`` from here, and whatever
+builds on torch imports from :mod:`ganforge.api`.
+"""
+
+from ganforge.hookspecs import hookimpl
+
+__all__ = ["__version__", "hookimpl"]
+
+__version__ = "0.1.0"

@@ -1,0 +1,51 @@
+"""Random numbers as a function of (seed, stream, counters): nothing to save, nothing to disturb.
+
+Every draw makes a fresh generator whose seed is a hash of what it is for. Sampling or evaluating
+in the middle of a run therefore cannot change the training, and a resumed run draws what the
+uninterrupted one would have drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+class Streams:
+    """The named random streams of one run.
+
+    Args:
+        seed: The run's seed.
+        process: The rank of this process; different ranks draw different numbers.
+    """
+
+    def __init__(self, seed: int, *, process: int = 0) -> None:
+        self.seed = seed
+        self.process = process
+
+    def number(self, stream: str, *counters: int | str) -> int:
+        """The 63-bit seed of one draw."""
+        key = f"{self.seed}/{self.process}/{stream}/{'/'.join(map(str, counters))}"
+        digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "little") >> 1
+
+    def generator(
+        self, stream: str, *counters: int | str, device: torch.device | str = "cpu"
+    ) -> torch.Generator:
+        """A fresh generator on ``device`` for one draw."""
+        return torch.Generator(device).manual_seed(self.number(stream, *counters))
+
+    def seed_modules(self, *counters: int | str) -> None:
+        """Seed torch's global generator for modules that know no other, such as dropout."""
+        torch.manual_seed(self.number("modules", *counters))
+
+    @contextmanager
+    def isolated(self, stream: str, *counters: int | str) -> Iterator[None]:
+        """Run a block on its own global random state and put the old one back afterwards."""
+        devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(self.number(stream, *counters))
+            yield

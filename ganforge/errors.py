@@ -1,0 +1,52 @@
+"""Errors that a user meets: each says what, where, which choices are valid and what to do next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GanforgeError(Exception):
+    """A run that cannot go on, told in words for the user; never shown with a traceback.
+
+    Args:
+        message: What is wrong and where.
+        hint: What to do next, shown on a line of its own.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(GanforgeError):
+    """A mistake in what the user typed: a command line, a recipe, a name."""
+
+    exit_code = 2
+
+
+class DataError(GanforgeError):
+    """Data that is missing, damaged or of the wrong kind."""
+
+
+class PluginError(GanforgeError):
+    """A plugin broke its contract; the cause, where there is one, is chained and shown."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str | None:
+    """The choice most like ``name``, or None when nothing comes close."""
+    matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def choices_text(name: str, choices: Iterable[str]) -> str:
+    """One sentence for a wrong name: the nearest valid one, then all of them."""
+    known = sorted(choices)
+    if not known:
+        return "None are available."
+    guess = nearest(name, known)
+    listed = f"Available: {', '.join(known)}."
+    return f"Did you mean '{guess}'? {listed}" if guess else listed
