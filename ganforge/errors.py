@@ -21,6 +21,9 @@ class GanforgeError(Exception):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        return self.message
+
 
 class UsageError(GanforgeError):
     """A mistake in what the user typed: a command line, a recipe, a name."""

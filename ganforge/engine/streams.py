@@ -45,7 +45,7 @@ class Streams:
     @contextmanager
     def isolated(self, stream: str, *counters: int | str) -> Iterator[None]:
         """Run a block on its own global random state and put the old one back afterwards."""
-        devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+        devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
         with torch.random.fork_rng(devices):
             torch.manual_seed(self.number(stream, *counters))
             yield

@@ -1,0 +1,72 @@
+"""The command line; a command's module, and with it torch, is imported when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from ganforge import __version__
+from ganforge.cli.lazy import LazyGroup
+from ganforge.errors import GanforgeError, PluginError
+
+COMMANDS = {
+    "Train": {
+        "run": "ganforge.cli.run:run",
+        "resume": "ganforge.cli.run:resume",
+    },
+    "Use a trained model": {
+        "generate": "ganforge.cli.generate:generate",
+    },
+    "See what there is": {
+        "list-plugins": "ganforge.cli.listing:list_plugins",
+        "list-recipes": "ganforge.cli.listing:list_recipes",
+        "describe": "ganforge.cli.describe:describe",
+    },
+}
+
+
+@click.command(
+    cls=LazyGroup, sections=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, prog_name="ganforge")
+def cli() -> None:
+    """Train GANs from YAML recipes; everything but the training loop is a plugin.
+
+    Start with:  ganforge run mnist_dcgan
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; a user's mistake is one message and an exit code, no traceback."""
+    try:
+        code = cli.main(prog_name="ganforge", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted; nothing was running yet.", err=True)
+        code = 130
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except GanforgeError as error:
+        show(error)
+        code = error.exit_code
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def show(error: GanforgeError) -> None:
+    """Print an error for a person: what and where, then what to do next."""
+    if isinstance(error, PluginError) and error.__cause__ is not None:
+        import traceback
+
+        traceback.print_exception(error.__cause__)
+    click.echo(f"Error: {error.message}", err=True)
+    if error.hint:
+        click.echo(error.hint, err=True)

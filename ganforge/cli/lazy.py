@@ -1,0 +1,79 @@
+"""A group of commands that imports a command's module only when that command is called."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from ganforge.errors import nearest
+
+
+class LazyGroup(click.Group):
+    """Commands by section, given as ``"module:name"``; plugins' own commands stand behind them.
+
+    Args:
+        sections: Section title to command name to where it is.
+    """
+
+    def __init__(
+        self, *args: Any, sections: Mapping[str, Mapping[str, str]], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.sections = sections
+        self._targets = {n: t for part in sections.values() for n, t in part.items()}
+        self._plugins_asked = False
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._ask_plugins()
+        return [*self._targets, *sorted(set(self.commands) - set(self._targets))]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in self._targets:
+            module, _, attribute = self._targets[name].partition(":")
+            command: click.Command = getattr(importlib.import_module(module), attribute)
+            return command
+        self._ask_plugins()
+        return self.commands.get(name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            guess = nearest(args[0], self.list_commands(ctx))
+            if guess is None:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean '{guess}'?", ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        names = self.list_commands(ctx)
+        sections = {title: list(part) for title, part in self.sections.items()}
+        sections["From plugins"] = [name for name in names if name not in self._targets]
+        for title, commands in sections.items():
+            rows = [(name, self._summary(ctx, name)) for name in commands]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def _summary(self, ctx: click.Context, name: str) -> str:
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(limit=70) if command else ""
+
+    def _ask_plugins(self) -> None:
+        """Let plugins add commands; one that fails is reported and leaves the others alone."""
+        if self._plugins_asked:
+            return
+        self._plugins_asked = True
+        from ganforge.plugins import load_registry
+
+        for plugin in load_registry().plugins:
+            if plugin.add_commands is None:
+                continue
+            try:
+                plugin.add_commands(self)
+            except Exception as error:  # noqa: BLE001  # a plugin may raise anything
+                click.echo(f"{plugin}: register_commands failed: {error!r}", err=True)

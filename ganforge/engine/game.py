@@ -1,0 +1,146 @@
+"""Games, phases and terms: the alternating protocol as data that the trainer plays."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ganforge.engine.round import Play, Round
+from ganforge.errors import PluginError
+
+
+@dataclass(frozen=True)
+class Term:
+    """One summand of a phase's objective.
+
+    Args:
+        name: Under which its value is recorded.
+        function: Takes the round, returns a per-sample ``(N,)`` or scalar tensor; never calls
+            ``backward``. If it has ``state_dict`` and ``load_state_dict``, its state is saved. If
+            it has ``differentiates`` (names such as ``"real"``), those inputs of the round are
+            prepared as leaves before anyone uses them.
+        weight: Its factor in the sum.
+        every: Lazy regularisation (Karras et al. 2020, arXiv:1912.04958): computed in every k-th
+            play of the phase only, and then scaled by k.
+    """
+
+    name: str
+    function: Callable[[Any], Tensor]
+    weight: float = 1.0
+    every: int = 1
+
+    @property
+    def differentiates(self) -> frozenset[str]:
+        return frozenset(getattr(self.function, "differentiates", ()))
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One turn of the protocol: which networks learn, by which terms, how often.
+
+    Args:
+        name: The phase's name, unique in its game.
+        learns: Names of the networks whose parameters are stepped.
+        terms: The summands of the objective; all of them are minimised.
+        repeats: Optimizer steps in one step of the run.
+        every: Played in every k-th step of the run only.
+        draws_batch: Whether each repeat takes a fresh batch of real samples. A phase that does
+            not sees the batch that was drawn last.
+    Raises:
+        PluginError: No network learns, no term is given, or a count is below 1.
+    """
+
+    name: str
+    learns: tuple[str, ...]
+    terms: tuple[Term, ...]
+    repeats: int = 1
+    every: int = 1
+    draws_batch: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.learns or not self.terms:
+            raise PluginError(f"phase '{self.name}' needs a network that learns and a term")
+        if self.repeats < 1 or self.every < 1 or any(term.every < 1 for term in self.terms):
+            raise PluginError(f"phase '{self.name}': repeats and every must be 1 or more")
+
+    def due_terms(self, play: int) -> list[Term]:
+        """The terms that are computed in the ``play``-th play of this phase (from 0)."""
+        return [term for term in self.terms if play % term.every == 0]
+
+
+class Game(ABC):
+    """Who plays, and in which order.
+
+    A subclass names its networks and the kind of component that fills each place, and returns its
+    phases; it may extend :meth:`round` with a round of its own. It sees the networks only through
+    the rounds it is asked for.
+    """
+
+    networks: ClassVar[Mapping[str, str]]
+    """Network name to component kind, such as ``{"generator": "generator"}``."""
+
+    sampler: ClassVar[str] = "generator"
+    """The network that turns latents into samples."""
+
+    judge: ClassVar[str | None] = "discriminator"
+    """The network that ranks samples for ``generate --best-of``, if the game has one."""
+
+    @abstractmethod
+    def phases(self) -> Sequence[Phase]:
+        """The phases of one step, in order; called once, before training."""
+
+    def round(self, play: Play) -> Round:
+        """A round for one micro-batch of one phase."""
+        return Round(play)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the game itself must remember between steps."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027  # most need none
+        """Take back what :meth:`state_dict` gave."""
+
+
+def batches_per_step(phases: Sequence[Phase]) -> Fraction:
+    """Fresh batches that one step of the run takes from the feed, on average.
+
+    Raises:
+        PluginError: No phase draws a batch.
+    """
+    total = sum((Fraction(p.repeats, p.every) for p in phases if p.draws_batch), Fraction(0))
+    if total == 0:
+        raise PluginError("no phase of this game draws a batch of real samples")
+    return total
+
+
+def judge_scores(output: Tensor | Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
+    """A discriminator's output as a dict of heads, with ``logits`` as ``(N,)`` where they are.
+
+    Args:
+        output: Logits, or a dict with ``logits`` and more heads (``class_logits``, ``features``).
+        count: Samples judged; one logit a sample is flattened to ``(N,)``, a map of logits
+            ``(N, 1, h, w)`` keeps its shape.
+    Raises:
+        PluginError: A dict has no ``logits``.
+    """
+    heads = dict(output) if isinstance(output, Mapping) else {"logits": output}
+    if "logits" not in heads:
+        raise PluginError(
+            f"a discriminator returned a dict without 'logits'; its keys are {sorted(heads)}"
+        )
+    if heads["logits"].numel() == count:
+        heads["logits"] = heads["logits"].reshape(count)
+    return heads
+
+
+@torch.no_grad()
+def rank(discriminator: nn.Module, samples: Tensor) -> Tensor:
+    """The discriminator's score of each sample ``(N,)``: the higher, the more like real."""
+    heads = judge_scores(discriminator(samples), len(samples))
+    return heads["logits"].reshape(len(samples), -1).mean(dim=1)

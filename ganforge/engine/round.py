@@ -1,0 +1,106 @@
+"""A round: what the terms of a phase may look at for one micro-batch, each part computed once.
+
+Parts of a round are ``functools.cached_property`` attributes: a part that no term asks for is
+never computed, and one that several terms ask for is computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganforge.engine.data import Batch
+from ganforge.engine.latent import Latent
+from ganforge.engine.streams import Streams
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The random numbers of one micro-batch.
+
+    They are drawn for the whole batch and then cut, so that splitting a batch into micro-batches
+    does not change which numbers a sample meets.
+
+    Args:
+        streams: The run's random streams.
+        counters: Where in the run this is: step, phase and repeat.
+        total: Samples in the whole batch.
+        where: The rows of this micro-batch.
+        device: Where the numbers are needed.
+    """
+
+    streams: Streams
+    counters: tuple[int | str, ...]
+    total: int
+    where: slice
+    device: torch.device
+
+    def generator(self, stream: str) -> torch.Generator:
+        return self.streams.generator(stream, *self.counters, device=self.device)
+
+    def latents(self, latent: Latent, stream: str = "latent") -> Tensor:
+        """Latents ``(n, latent.dim)``."""
+        return latent.sample(self.total, self.generator(stream))[self.where]
+
+    def uniform(self, stream: str, *shape: int) -> Tensor:
+        """Numbers ``(n, *shape)``, uniform on [0, 1)."""
+        generator = self.generator(stream)
+        return torch.rand(self.total, *shape, generator=generator, device=self.device)[self.where]
+
+    def normal(self, stream: str, *shape: int) -> Tensor:
+        """Numbers ``(n, *shape)``, standard normal."""
+        generator = self.generator(stream)
+        return torch.randn(self.total, *shape, generator=generator, device=self.device)[self.where]
+
+
+@dataclass(frozen=True)
+class Play:
+    """What the engine knows about one micro-batch of one phase.
+
+    Args:
+        phase: The phase's name.
+        networks: All networks of the game, by name.
+        learning: The networks that learn in this phase.
+        differentiates: The inputs by which a term of this phase will differentiate.
+        batch: The micro-batch of real samples.
+        latent: The distribution of latents.
+        draw: The random numbers of this micro-batch.
+    """
+
+    phase: str
+    networks: Mapping[str, nn.Module]
+    learning: frozenset[str]
+    differentiates: frozenset[str]
+    batch: Batch
+    latent: Latent
+    draw: Draw
+
+
+class Round:
+    """Base of all rounds; a game's own rounds add the parts that its terms need."""
+
+    def __init__(self, play: Play) -> None:
+        self.play = play
+
+    def __len__(self) -> int:
+        return len(self.play.batch)
+
+    def network(self, name: str) -> nn.Module:
+        return self.play.networks[name]
+
+    def learns(self, name: str) -> bool:
+        """Whether the network of this name learns in the phase being played."""
+        return name in self.play.learning
+
+    def prepared(self, name: str, value: Tensor) -> Tensor:
+        """``value``, as a leaf with a gradient if a term will differentiate by ``name``."""
+        if name in self.play.differentiates and not value.requires_grad:
+            return value.detach().requires_grad_()
+        return value
+
+    def observe(self) -> dict[str, Tensor]:
+        """Scalars worth recording that this round has computed anyway."""
+        return {}

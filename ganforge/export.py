@@ -1,0 +1,117 @@
+"""Networks as self-describing safetensors files: enough to generate without recipe or data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+import ganforge
+from ganforge.engine.files import write_atomic
+from ganforge.engine.latent import Latent
+from ganforge.errors import GanforgeError, PluginError, UsageError
+from ganforge.options import read_signature
+from ganforge.registry import Registry
+
+FORMAT = 1
+_KEY = "ganforge"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A network read back from a file, in evaluation mode.
+
+    Args:
+        network: With its weights.
+        facts: What the file says of it: ``kind``, ``use``, ``options``, ``injected``, ``latent``,
+            ``sample_shape``, ``step``, ``averaged`` and the versions that wrote it.
+    """
+
+    network: nn.Module
+    facts: dict[str, Any]
+
+    @property
+    def latent(self) -> Latent:
+        return Latent(**self.facts["latent"])
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """The network's output, without a graph."""
+        with torch.no_grad():
+            output: Tensor = self.network(inputs)
+        return output
+
+
+def write(path: Path, network: nn.Module, facts: dict[str, Any]) -> None:
+    """Write a network's weights and ``facts``, whole or not at all."""
+    tensors = {
+        name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
+    }
+    metadata = {_KEY: json.dumps({"format": FORMAT, "ganforge": ganforge.__version__, **facts})}
+    write_atomic(path, safetensors.torch.save(tensors, metadata))
+
+
+def read(path: Path, registry: Registry, *, device: torch.device) -> Exported:
+    """Rebuild the network that a file holds.
+
+    Raises:
+        UsageError: There is no such file, or it is none of ours.
+        GanforgeError: It is damaged, or needs a plugin that is not installed.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no file '{path}'")
+    facts, tensors = _contents(path, device)
+    qualified = f"{facts['plugin']}:{facts['use']}"
+    try:
+        target = registry.find(facts["kind"], qualified).load()
+    except UsageError as error:
+        raise GanforgeError(
+            f"{path}: needs {facts['kind']} '{qualified}' of {facts['package']}, "
+            "which is not installed",
+            hint=f"pip install {facts['package'].split()[0]}",
+        ) from error
+    signature = read_signature(target, facts["kind"])
+    options, problems = signature.check(facts["options"])
+    if problems:
+        raise GanforgeError(f"{path}: {problems[0].message}", hint=problems[0].hint)
+    injected = {name: facts["injected"][name] for name in signature.injected}
+    if "image_shape" in injected:
+        injected["image_shape"] = tuple(injected["image_shape"])
+    try:
+        network = target(**options, **injected)
+        network.load_state_dict(tensors)
+    except Exception as error:
+        raise PluginError(f"{path}: {qualified} does not take these weights: {error}") from error
+    return Exported(network.to(device).eval().requires_grad_(False), facts)
+
+
+def _contents(path: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safetensors.safe_open(path, framework="pt", device=str(device)) as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError) as error:
+        raise GanforgeError(
+            f"{path}: not a readable safetensors file: {error}",
+            hint="Name a run folder, or a generator.safetensors that ganforge wrote.",
+        ) from error
+    if _KEY not in metadata:
+        raise UsageError(
+            f"{path}: this file does not say how to build its network",
+            hint="Only files that ganforge wrote can be used.",
+        )
+    try:
+        facts: dict[str, Any] = json.loads(metadata[_KEY])
+        wanted = ("format", "kind", "use", "plugin", "package", "options", "injected", "latent")
+        missing = [name for name in wanted if name not in facts]
+    except (ValueError, TypeError) as error:
+        raise GanforgeError(f"{path}: its description is damaged: {error}") from error
+    if missing or facts["format"] != FORMAT:
+        what = f"lacks {', '.join(missing)}" if missing else f"has format {facts['format']}"
+        raise GanforgeError(f"{path}: its description {what}; this version reads format {FORMAT}")
+    return facts, tensors

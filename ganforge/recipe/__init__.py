@@ -1,0 +1,1 @@
+"""Recipes: reading them, overriding them from the command line, and checking them."""

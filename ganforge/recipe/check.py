@@ -1,0 +1,228 @@
+"""Checks a recipe against what is installed: every problem is found before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+import pydantic
+from pydantic import Field
+
+from ganforge.errors import PluginError, UsageError, choices_text
+from ganforge.options import OptionProblem, read_signature, validated
+from ganforge.recipe.schema import (
+    DEFAULT_CALLBACKS,
+    DEFAULT_GAME,
+    EmaBlock,
+    Head,
+    LatentBlock,
+    Recipe,
+    Spec,
+    TermSpec,
+    TrainBlock,
+)
+from ganforge.recipe.source import Document, Path, Problem, RecipeError
+from ganforge.registry import Registry
+
+Block = TypeVar("Block", bound=pydantic.BaseModel)
+
+HEAD = tuple(Head.model_fields)
+BLOCKS = ("latent", "ema", "train")
+PLACES = ("dataset", "game", "loss", "regularizers", "optimizer", "schedule", "callbacks")
+
+
+class _TermSettings(pydantic.BaseModel):
+    """What the framework adds to the options of every regularizer."""
+
+    weight: Annotated[float, Field(ge=0)]
+    every: Annotated[int, Field(ge=1)]
+
+
+def check(document: Document, registry: Registry) -> Recipe:
+    """Turn a document into a recipe.
+
+    Raises:
+        RecipeError: Everything that is wrong with it, all at once.
+        PluginError: A component that it names is broken.
+    """
+    return _Checker(document, registry).recipe()
+
+
+class _Checker:
+    """Walks one document and collects problems; a part that fails gives None."""
+
+    def __init__(self, document: Document, registry: Registry) -> None:
+        self.document = document
+        self.registry = registry
+        self.problems: list[Problem] = []
+
+    def recipe(self) -> Recipe:
+        top = self.document.value
+        head = self.block(Head, (), {name: top[name] for name in HEAD if name in top})
+        game = self.component("game", ("game",), default={"use": DEFAULT_GAME})
+        kinds: Mapping[str, str] = game.target.networks if game else {}
+        if game is not None:
+            self.unknown_keys(kinds)
+        parts: dict[str, Any] = {
+            "dataset": self.component("dataset", ("dataset",)),
+            "latent": self.block(LatentBlock, ("latent",), top.get("latent", {})),
+            "networks": {name: self.component(kind, (name,)) for name, kind in kinds.items()},
+            "loss": self.component("loss", ("loss",)),
+            "optimizers": self.by_network("optimizer", kinds, required=True),
+            "schedules": self.by_network("schedule", kinds, required=False),
+            "train": self.block(TrainBlock, ("train",), top.get("train", {})),
+            "regularizers": self.regularizers(),
+            "ema": None,
+        }
+        if top.get("ema") is not None:
+            parts["ema"] = self.block(EmaBlock, ("ema",), top["ema"])
+        callbacks, disabled = self.callbacks()
+        if self.problems:
+            raise RecipeError(self.problems)
+        return Recipe(
+            document=self.document,
+            head=head,  # type: ignore[arg-type]  # no problem: nothing is None
+            game=game,  # type: ignore[arg-type]
+            callbacks=callbacks,
+            disabled_callbacks=disabled,
+            **parts,
+        )
+
+    def problem(
+        self, path: Path, message: str, hint: str | None = None, *, key: bool = False
+    ) -> None:
+        position = self.document.position(path, key=key)
+        self.problems.append(Problem(message, position, hint))
+
+    def option_problem(self, path: Path, found: OptionProblem, where: str) -> None:
+        at_key = found.message.startswith("unknown option")
+        self.problem((*path, *found.path), f"{where}: {found.message}", found.hint, key=at_key)
+
+    def unknown_keys(self, networks: Mapping[str, str]) -> None:
+        allowed = (*HEAD, *BLOCKS, *PLACES, *networks)
+        for key in self.document.value:
+            if key not in allowed:
+                self.problem((key,), f"unknown key '{key}'", choices_text(key, allowed), key=True)
+
+    def block(self, model: type[Block], path: Path, values: Any) -> Block | None:
+        if not isinstance(values, dict):
+            self.problem(path, f"{path[0]} should be a mapping")
+            return None
+        found, problems = validated(model, values)
+        for problem in problems:
+            where = str(path[0]) if path else "recipe"
+            self.option_problem(path, problem, where)
+        return None if problems else model.model_construct(**found)
+
+    def component(self, kind: str, path: Path, *, default: Any = None) -> Spec | None:
+        node = self.lookup(path, default)
+        if node is None:
+            names = ", ".join(self.registry.names(kind))
+            self.problem(
+                path,
+                f"missing '{path[-1]}'",
+                f"Add '{path[-1]}: {{use: NAME}}'; available: {names}.",
+            )
+            return None
+        return self.spec(kind, path, node)
+
+    def lookup(self, path: Path, default: Any) -> Any:
+        node: Any = self.document.value
+        for part in path:
+            if isinstance(node, dict) and part not in node:
+                return default
+            node = node[part]
+        return default if node is None else node
+
+    def spec(
+        self, kind: str, path: Path, node: Any, *, framework: frozenset[str] = frozenset()
+    ) -> Spec | None:
+        """One ``{use: NAME, option: value, ...}``; keys in ``framework`` are not its options."""
+        if not isinstance(node, dict) or not isinstance(node.get("use"), str):
+            self.problem(path, f"a {kind} is written {{use: NAME, option: value}}")
+            return None
+        try:
+            component = self.registry.find(kind, node["use"])
+            target = component.load()
+            signature = read_signature(target, kind)
+        except UsageError as error:
+            self.problem((*path, "use"), error.message, error.hint)
+            return None
+        except PluginError as error:
+            self.problem((*path, "use"), error.message, error.hint)
+            return None
+        given = {k: v for k, v in node.items() if k != "use" and k not in framework}
+        options, problems = signature.check(given)
+        for problem in problems:
+            self.option_problem(path, problem, f"{kind} '{component.name}'")
+        if problems:
+            return None
+        written = signature.model.model_construct(**options).model_dump(mode="json")
+        return Spec(component, target, options, written, signature.injected)
+
+    def by_network(
+        self, kind: str, networks: Mapping[str, str], *, required: bool
+    ) -> dict[str, Spec | None]:
+        """``optimizer`` or ``schedule``: a component for each network that learns."""
+        nodes = self.document.value.get(kind) or {}
+        if not isinstance(nodes, dict):
+            self.problem((kind,), f"{kind} should be a mapping from network to {kind}")
+            return {}
+        for name in nodes:
+            if networks and name not in networks:
+                self.problem(
+                    (kind, name),
+                    f"{kind}: the game has no network '{name}'",
+                    choices_text(name, networks),
+                    key=True,
+                )
+        wanted = [name for name in networks if required or nodes.get(name) is not None]
+        return {name: self.component(kind, (kind, name)) for name in wanted}
+
+    def listed(self, key: str) -> list[Any]:
+        nodes = self.document.value.get(key)
+        if nodes is None:
+            return []
+        if not isinstance(nodes, list):
+            self.problem((key,), f"{key} should be a list of {{use: NAME, option: value}}")
+            return []
+        return nodes
+
+    def regularizers(self) -> list[TermSpec]:
+        terms = []
+        for index, node in enumerate(self.listed("regularizers")):
+            path = ("regularizers", index)
+            names = frozenset(_TermSettings.model_fields)
+            spec = self.spec("regularizer", path, node, framework=names)
+            if spec is None:
+                continue
+            settings = {
+                "weight": getattr(spec.target, "default_weight", 1.0),
+                "every": getattr(spec.target, "default_every", 1),
+            } | {name: node[name] for name in names if name in node}
+            found = self.block(_TermSettings, path, settings)
+            if found is not None:
+                terms.append(TermSpec(spec, found.weight, found.every))
+        return terms
+
+    def callbacks(self) -> tuple[list[Spec], list[str]]:
+        """The recipe's callbacks in its order, behind the default ones that it does not name."""
+        listed: list[Spec] = []
+        named: set[str] = set()
+        disabled: list[str] = []
+        for index, node in enumerate(self.listed("callbacks")):
+            path = ("callbacks", index)
+            spec = self.spec("callback", path, node, framework=frozenset({"enabled"}))
+            if spec is None:
+                continue
+            named.add(spec.component.name)
+            enabled = node.get("enabled", True)
+            if not isinstance(enabled, bool):
+                self.problem((*path, "enabled"), "enabled should be true or false")
+            elif enabled:
+                listed.append(spec)
+            else:
+                disabled.append(spec.component.name)
+        missing = [name for name in DEFAULT_CALLBACKS if name not in named]
+        defaults = [self.spec("callback", ("callbacks",), {"use": name}) for name in missing]
+        return [spec for spec in defaults if spec is not None] + listed, disabled

@@ -1,0 +1,302 @@
+"""Reads a recipe's YAML: a small, strict part of it, with the position of everything.
+
+PyYAML splits the text into events; what they mean is decided here. That keeps the traps of YAML 1.1
+out (``on`` as a boolean, ``2e-4`` as text), and nothing of PyYAML that builds objects ever runs.
+"""
+
+from __future__ import annotations
+
+import math
+import pathlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from ganforge.errors import UsageError
+from ganforge.recipe.source import (
+    NO_ANCHORS,
+    NO_TAGS,
+    Document,
+    Path,
+    Position,
+    Problem,
+    RecipeError,
+    Source,
+    shown,
+    visible,
+)
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 32
+MAX_EVENTS = 50_000
+MAX_DIGITS = 40
+
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_LEADING_ZERO = re.compile(r"([-+]?)0+([0-9]+)")
+_UNDERSCORES = re.compile(r"[-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def read_file(path: pathlib.Path) -> Document:
+    """Read a recipe file.
+
+    Raises:
+        RecipeError: Everything that is wrong with its text.
+        UsageError: There is no such file, or it is no text file.
+    """
+    name = visible(str(path))
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        hint = "'ganforge list-recipes' shows the ones that come with ganforge."
+        raise UsageError(f"there is no file '{name}'", hint=hint) from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and path.is_dir():
+            message = f"'{name}' is a folder, not a recipe"
+            raise UsageError(message, hint="Name a YAML file in it.") from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"cannot read '{name}': {reason}") from None
+    return read_text(_decode(data, name), name=name)
+
+
+def read_text(text: str, *, name: str) -> Document:
+    """Read a recipe from its text; ``name`` is what errors call it.
+
+    Raises:
+        RecipeError: Everything that is wrong with it.
+    """
+    value, keys, values = read_value(text, name=name)
+    if isinstance(value, dict):
+        return Document(name, value, keys, values)
+    if value is None:
+        message, hint = "the recipe is empty", "'ganforge copy-recipe' gives you one to start from."
+    else:
+        message = f"a recipe is a mapping, but this is {_kind(value)}"
+        hint = "Write lines of 'key: value', with a space behind ':'."
+    raise RecipeError([Problem(message, values[()], hint)])
+
+
+def read_value(text: str, *, name: str) -> tuple[Any, dict[Path, Position], dict[Path, Position]]:
+    """Read one YAML value of any type.
+
+    Returns:
+        The value, where each mapping key in it stands, and where each value stands.
+
+    Raises:
+        RecipeError: Everything that is wrong with it.
+    """
+    text = text.removeprefix("\ufeff")
+    if len(text) > MAX_BYTES:
+        raise RecipeError([_too_large(name)])
+    reader = _Reader(Source(name, text))
+    value = reader.read()
+    return value, reader.keys, reader.values
+
+
+def resolve(text: str) -> str | int | float | bool | None:
+    """What a plain (unquoted) scalar means, by the core schema of YAML 1.2.
+
+    Raises:
+        ValueError: It reads as a number in one version of YAML and not in another; the arguments
+            are a message and a hint.
+    """
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _UNDERSCORES.fullmatch(text):
+        raise ValueError(
+            f"'{text}' is not a number in YAML 1.2", _either(text.replace("_", ""), text)
+        )
+    if zero := _LEADING_ZERO.fullmatch(text):
+        number = zero[1] + zero[2]
+        raise ValueError(
+            f"'{text}' has leading zeros, which mean octal to some", _either(number, text)
+        )
+    if _INTEGER.fullmatch(text):
+        if len(text) > MAX_DIGITS:
+            raise ValueError("this number is too long", f"Use at most {MAX_DIGITS} digits.")
+        return int(text, 0)
+    if _SPECIAL.fullmatch(text):
+        return float(text.replace(".", ""))
+    if _FLOAT.fullmatch(text):
+        if math.isinf(number := float(text)):
+            raise ValueError(f"'{shown(text)}' is too large", "Write .inf if you mean infinity.")
+        return number
+    return text
+
+
+class _Reader:
+    """Builds plain values from the events of one text and notes where everything stands.
+
+    Recursion is as deep as the text nests, which ``_events`` bounds before it goes on.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.problems: list[Problem] = []
+        self.keys: dict[Path, Position] = {}
+        self.values: dict[Path, Position] = {}
+        self.events = self._events()
+
+    def read(self) -> Any:
+        value = None
+        self.values[()] = self.source.at(0)
+        next(self.events)  # the start of the stream
+        if isinstance(next(self.events), yaml.DocumentStartEvent):
+            value = self.build(next(self.events), ())
+            next(self.events)  # the end of the document
+            event = next(self.events)
+            if isinstance(event, yaml.DocumentStartEvent):
+                self.problem(event, "a second document starts here", "Put it in a file of its own.")
+        if self.problems:
+            raise RecipeError(self.problems)
+        return value
+
+    def build(self, event: yaml.Event, path: Path) -> Any:
+        self.values[path] = self.source.at(event.start_mark.index)
+        self.refuse(event)
+        if isinstance(event, yaml.ScalarEvent):
+            return self.scalar(event)
+        if isinstance(event, yaml.MappingStartEvent):
+            return self.mapping(path)
+        items: list[Any] = []
+        if isinstance(event, yaml.SequenceStartEvent):
+            while not isinstance(entry := next(self.events), yaml.SequenceEndEvent):
+                items.append(self.build(entry, (*path, len(items))))
+        return items
+
+    def mapping(self, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            key = self.key(event, path)
+            where = (*path, key)
+            if key in result:
+                first = self.keys[where].line
+                message = f"key '{shown(key)}' is given twice, first in line {first}"
+                self.problem(event, message, "Keep one of the two.")
+            self.keys[where] = self.source.at(event.start_mark.index)
+            entry = next(self.events)
+            result[key] = self.build(entry, where)
+            self.refuse_missing_space(event, entry)
+        return result
+
+    def key(self, event: yaml.Event, path: Path) -> str:
+        """The name of an entry; one that cannot be a name is a problem, and stands in as text."""
+        if not isinstance(event, yaml.ScalarEvent):
+            self.build(event, path)
+            if not isinstance(event, yaml.AliasEvent):
+                self.problem(event, "a key cannot be a list or a mapping", "Use a name.")
+            return f"? {event.start_mark.index}"
+        self.refuse(event)
+        text = str(event.value)
+        self.refuse_control(event)
+        if event.style:
+            return text
+        if text == "<<":
+            self.problem(event, "recipes have no merge keys", "Write the entries out.")
+        elif not text:
+            self.problem(event, "a key is missing before ':'", "Write 'key: value'.")
+        elif not _is_text(text):
+            hint = f"Quote it if it is a name: '{shown(text)}'."
+            self.problem(event, f"the key {shown(text)} is not text", hint)
+        return text
+
+    def scalar(self, event: yaml.ScalarEvent) -> Any:
+        self.refuse_control(event)
+        if event.style:
+            return event.value
+        try:
+            return resolve(event.value)
+        except ValueError as error:
+            message, hint = error.args
+            self.problem(event, message, hint)
+            return event.value
+
+    def refuse(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
+            self.problem(event, *NO_ANCHORS)
+        if getattr(event, "tag", None) is not None:
+            self.problem(event, *NO_TAGS)
+
+    def refuse_control(self, event: yaml.ScalarEvent) -> None:
+        if found := _CONTROL.search(event.value):
+            code = f"U+{ord(found[0]):04X}"
+            self.problem(event, f"this text has a control character in it ({code})", "Remove it.")
+
+    def refuse_missing_space(self, key: yaml.Event, value: yaml.Event) -> None:
+        """``{lr:1}`` is the key 'lr:1' without a value: never what was meant."""
+        plain = isinstance(key, yaml.ScalarEvent) and not key.style and ":" in key.value
+        if plain and isinstance(value, yaml.ScalarEvent) and not (value.value or value.style):
+            name, _, rest = key.value.partition(":")
+            hint = f"Write '{shown(name)}: {shown(rest)}'."
+            self.problem(key, "a space is missing behind ':'", hint)
+
+    def problem(self, event: yaml.Event, message: str, hint: str) -> None:
+        self.problems.append(Problem(message, self.source.at(event.start_mark.index), hint))
+
+    def _events(self) -> Iterator[yaml.Event]:
+        """PyYAML's events, with its errors in our words and within our bounds."""
+        depth = 0
+        loader: Any = None
+        try:
+            loader = yaml.SafeLoader(self.source.text)
+            for _ in range(MAX_EVENTS):
+                event = loader.get_event()
+                depth += isinstance(event, yaml.CollectionStartEvent)
+                depth -= isinstance(event, yaml.CollectionEndEvent)
+                if depth > MAX_DEPTH:
+                    self.problem(event, f"nested deeper than {MAX_DEPTH} levels", "Flatten it.")
+                    raise RecipeError(self.problems)
+                yield event
+        # chr() refuses what some escapes ask for, with a ValueError or an OverflowError.
+        except (yaml.YAMLError, ValueError, OverflowError) as error:
+            index = loader.get_mark().index if loader else 0
+            self.problems.append(self.source.syntax_problem(error, index))
+            raise RecipeError(self.problems) from None
+        raise RecipeError([_too_large(self.source.name)])
+
+
+def _decode(data: bytes, name: str) -> str:
+    if len(data) > MAX_BYTES:
+        raise RecipeError([_too_large(name)])
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UsageError(f"'{name}' is UTF-16 text", hint="Save it as UTF-8.")
+    if b"\0" in data:
+        message = f"'{name}' is not a text file: byte {data.index(0)} is zero"
+        raise UsageError(message, hint="Name a YAML file.")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        index = len(data[: error.start].decode("utf-8"))
+        position = Source(name, data.decode("utf-8", errors="replace")).at(index)
+        message = f"not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}"
+        raise RecipeError([Problem(message, position, "Save the file as UTF-8.")]) from None
+
+
+def _too_large(name: str) -> Problem:
+    message = f"'{name}' is too large for a recipe: over {MAX_BYTES >> 20} MiB or 10,000 values"
+    return Problem(message, None, "Keep data out of recipes.")
+
+
+def _is_text(text: str) -> bool:
+    try:
+        return isinstance(resolve(text), str)
+    except ValueError:
+        return False
+
+
+def _either(number: str, text: str) -> str:
+    return f"Write {number} for the number, or '{text}' in quotes for the text."
+
+
+def _kind(value: object) -> str:
+    return "a list" if isinstance(value, list) else f"only {shown(value)}"

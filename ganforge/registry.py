@@ -1,0 +1,158 @@
+"""Components by kind and name, and which plugin each came from."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ganforge.errors import PluginError, UsageError, choices_text
+from ganforge.hookspecs import KINDS
+
+if TYPE_CHECKING:
+    import click
+
+    AddCommands = Callable[[click.Group], None]
+
+FIRST_PARTY = "ganforge"
+"""The distribution whose components own their bare names."""
+
+
+@dataclass
+class Plugin:
+    """A plugin that was found, and what became of it.
+
+    Args:
+        name: Its entry point's name; ``name:component`` always finds its components.
+        package: The distribution that ships it.
+        version: That distribution's version.
+        components: What it provides.
+        add_commands: Its hook for commands of its own, if it has one.
+        error: Why it could not be used, in one line; None if all is well.
+    """
+
+    name: str
+    package: str
+    version: str
+    components: list[Component] = field(default_factory=list)
+    add_commands: AddCommands | None = None
+    error: str | None = None
+
+    @property
+    def first_party(self) -> bool:
+        return self.package == FIRST_PARTY
+
+    def __str__(self) -> str:
+        return f"plugin '{self.name}' ({self.package} {self.version})"
+
+
+@dataclass(frozen=True)
+class Component:
+    """Something a plugin registers: a kind, a name, and where its class is.
+
+    Args:
+        kind: One of :data:`ganforge.hookspecs.KINDS`.
+        name: Its name in recipes.
+        plugin: Who registered it.
+        target: ``"package.module:Name"``, or the class itself.
+        summary: One line for listings.
+    """
+
+    kind: str
+    name: str
+    plugin: Plugin
+    target: str | Any
+    summary: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} '{self.name}' of {self.plugin}"
+
+    def load(self) -> Any:
+        """Import the class or function that makes this component.
+
+        Raises:
+            PluginError: It is not where its plugin says it is, or cannot be imported.
+        """
+        if not isinstance(self.target, str):
+            return self.target
+        module_name, _, attribute = self.target.partition(":")
+        try:
+            loaded = getattr(importlib.import_module(module_name), attribute)
+        except AttributeError as error:
+            raise PluginError(f"{self}: {module_name} has no '{attribute}'") from error
+        except Exception as error:
+            raise PluginError(f"{self}: cannot import {self.target}: {error!r}") from error
+        if not callable(loaded):
+            raise PluginError(f"{self}: {self.target} is not a class or function")
+        return loaded
+
+
+class Registry:
+    """All components of all plugins.
+
+    Bare names belong to the first-party plugins first; ``plugin:name`` always works; any other
+    clash is an error when the name is used.
+    """
+
+    def __init__(self, plugins: list[Plugin]) -> None:
+        self.plugins = plugins
+
+    def components(self, kind: str | None = None) -> Iterator[Component]:
+        """Every component, or every one of a kind."""
+        for plugin in self.plugins:
+            for component in plugin.components:
+                if kind is None or component.kind == kind:
+                    yield component
+
+    def names(self, kind: str) -> list[str]:
+        """Valid names of a kind, sorted; a name that needs its plugin's is given with it."""
+        by_name: dict[str, list[Component]] = {}
+        for component in self.components(kind):
+            by_name.setdefault(component.name, []).append(component)
+        names = []
+        for name, candidates in by_name.items():
+            owner = _owner(candidates)
+            if owner is not None:
+                names.append(name)
+            names += [f"{c.plugin.name}:{name}" for c in candidates if c is not owner]
+        return sorted(names)
+
+    def find(self, kind: str, name: str) -> Component:
+        """The component of this kind and name.
+
+        Raises:
+            UsageError: No plugin provides it, or several do and none has precedence.
+        """
+        if kind not in KINDS:
+            raise UsageError(f"unknown kind '{kind}'", hint=choices_text(kind, KINDS))
+        plugin_name, _, bare = name.rpartition(":")
+        candidates = [
+            c
+            for c in self.components(kind)
+            if c.name == bare and plugin_name in ("", c.plugin.name)
+        ]
+        if not candidates:
+            raise UsageError(f"unknown {kind} '{name}'", hint=self._unknown_hint(kind, name))
+        owner = _owner(candidates)
+        if owner is None:
+            qualified = ", ".join(f"{c.plugin.name}:{c.name}" for c in candidates)
+            raise UsageError(
+                f"several plugins provide {kind} '{name}'", hint=f"Say which: {qualified}."
+            )
+        return owner
+
+    def _unknown_hint(self, kind: str, name: str) -> str:
+        hint = choices_text(name, self.names(kind))
+        failed = [plugin for plugin in self.plugins if plugin.error]
+        if failed:
+            names = ", ".join(plugin.name for plugin in failed)
+            hint += f" Not loaded, and so not searched: {names} (see 'ganforge list-plugins')."
+        return hint
+
+
+def _owner(candidates: list[Component]) -> Component | None:
+    first_party = [c for c in candidates if c.plugin.first_party]
+    if len(first_party) == 1:
+        return first_party[0]
+    return candidates[0] if len(candidates) == 1 else None

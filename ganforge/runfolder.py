@@ -1,0 +1,126 @@
+"""A run's folder: where it is, and what is written before the first step."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+import ganforge
+from ganforge.engine import checkpoint
+from ganforge.engine.files import write_atomic
+from ganforge.errors import GanforgeError, UsageError
+from ganforge.recipe.schema import Recipe
+from ganforge.registry import Plugin
+
+RECIPE = "recipe.yaml"
+ENVIRONMENT = "environment.json"
+PACKAGES = ("torch", "pluggy", "click", "pyyaml", "rich", "pydantic", "numpy", "pillow",
+            "matplotlib", "safetensors")  # fmt: skip
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a list that occurs twice twice: recipes have no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The resolved recipe as YAML."""
+    text: str = yaml.dump(
+        recipe.plain(), Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100
+    )
+    return text
+
+
+def create(output: Path, name: str) -> Path:
+    """Make the next free folder ``output/name/00001``.
+
+    Raises:
+        GanforgeError: The folder cannot be made.
+    """
+    parent = output / name
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        taken = [int(path.name) for path in parent.iterdir() if path.name.isdecimal()]
+        number = max(taken, default=0)
+        while True:
+            number += 1
+            folder = parent / f"{number:05d}"
+            try:
+                folder.mkdir()
+            except FileExistsError:  # another run was faster
+                continue
+            return folder
+    except OSError as error:
+        raise GanforgeError(
+            f"cannot make a run folder in '{parent}': {error.strerror}",
+            hint="Choose a folder that you may write to with -o DIR.",
+        ) from error
+
+
+def describe_environment(
+    *, device: torch.device, plugins: Iterable[Plugin], command: list[str]
+) -> dict[str, Any]:
+    """Versions of everything that a result may depend on, and the command that made it."""
+    packages = {}
+    for name in PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = "unknown"
+    return {
+        "ganforge": ganforge.__version__,
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "packages": packages,
+        "plugins": {p.name: f"{p.package} {p.version}" for p in plugins},
+        "device": str(device),
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+        "threads": torch.get_num_threads(),
+        "command": command,
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def write_recipe(folder: Path, recipe: Recipe) -> None:
+    """Write the resolved recipe."""
+    head = (
+        f"# ganforge resume {folder}\n# The recipe of this run, with every default written out.\n"
+    )
+    write_atomic(folder / RECIPE, (head + recipe_text(recipe)).encode())
+
+
+def write_head(folder: Path, recipe: Recipe, environment: dict[str, Any]) -> None:
+    """Write what is known before the first step: the resolved recipe and the environment."""
+    write_recipe(folder, recipe)
+    write_atomic(folder / ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
+
+
+def check_resumable(folder: Path) -> Path:
+    """The newest checkpoint of a run.
+
+    Raises:
+        UsageError: This is no run folder, or it has no checkpoint.
+    """
+    if not (folder / RECIPE).is_file():
+        raise UsageError(
+            f"'{folder}' is no run folder: it has no {RECIPE}",
+            hint="Name a folder such as runs/mnist_dcgan/00001.",
+        )
+    found = checkpoint.steps(folder / "checkpoints")
+    if not found:
+        raise UsageError(
+            f"'{folder}' has no checkpoint to resume from",
+            hint=f"Start it afresh with: ganforge run {folder / RECIPE}",
+        )
+    return list(found.values())[-1]

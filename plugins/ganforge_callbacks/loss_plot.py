@@ -1,0 +1,117 @@
+"""The losses over the steps, as a picture."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ganforge.api import Callback, Every, Run, UsageError, Values, write_atomic
+from ganforge_callbacks.metrics import FILE, Metrics, read_rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Series = NDArray[np.float64]
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe and Ito's palette, which colour-blind readers can tell apart."""
+MOST_POINTS = 4000
+SHORT = {"discriminator": "d_loss", "generator": "g_loss"}
+
+
+def smoothed(values: Series, window: int) -> Series:
+    """Centred moving average, with a shorter window at both ends."""
+    kernel = np.ones(window)
+    counts = np.convolve(np.ones(len(values)), kernel, mode="same")
+    return np.convolve(values, kernel, mode="same") / counts
+
+
+def read_losses(path: Path) -> dict[str, tuple[Series, Series]]:
+    """For every phase the steps and the losses that a metrics file holds."""
+    found: dict[str, tuple[list[float], list[float]]] = {}
+    for row in read_rows(path):
+        for key, value in row.items():
+            if key.endswith("/loss"):
+                steps, losses = found.setdefault(key.removesuffix("/loss"), ([], []))
+                steps.append(row["step"])
+                losses.append(value)
+    return {name: (np.array(steps), np.array(losses)) for name, (steps, losses) in found.items()}
+
+
+def plot(losses: dict[str, tuple[Series, Series]], *, title: str, steps_per_epoch: float) -> bytes:
+    """A PNG: every phase's loss as it was, pale, and smoothed; steps below, epochs above."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # 0.3 s: only when first needed
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 5), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for colour, (name, (steps, values)) in zip(COLOURS * 2, losses.items(), strict=False):
+        _draw(axes, colour, SHORT.get(name, f"{name} loss"), steps, values)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    axes.set_title(title)
+    axes.grid(alpha=0.25)
+    if losses:
+        axes.legend(loc="upper right")
+
+    def to_epochs(steps: ArrayLike) -> Series:
+        return np.asarray(steps, np.float64) / steps_per_epoch
+
+    def to_steps(epochs: ArrayLike) -> Series:
+        return np.asarray(epochs, np.float64) * steps_per_epoch
+
+    epochs = axes.secondary_xaxis("top", functions=(to_epochs, to_steps))
+    epochs.set_xlabel("epoch")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _draw(axes: Axes, colour: str, label: str, steps: Series, values: Series) -> None:
+    thin = slice(None, None, max(1, len(steps) // MOST_POINTS))
+    axes.plot(steps[thin], values[thin], color=colour, alpha=0.25, linewidth=0.7)
+    window = max(1, len(values) // 50)
+    axes.plot(steps[thin], smoothed(values, window)[thin], color=colour, linewidth=1.8, label=label)
+
+
+class LossPlot(Callback):
+    """Writes ``plots/losses.png`` from the run's ``metrics.jsonl``.
+
+    Args:
+        every: How often the picture is made anew; it is also made at the end.
+    Raises:
+        UsageError: The recipe has switched the callback ``metrics`` off.
+    """
+
+    def __init__(self, *, every: Every = Every(1, "epochs")) -> None:
+        self.every = every
+
+    def on_start(self, run: Run) -> None:
+        if not any(isinstance(callback, Metrics) for callback in run.callbacks.values()):
+            raise UsageError(
+                "callback 'loss_plot' draws what the callback 'metrics' writes, which is off",
+                hint="Switch 'metrics' on, or add {use: loss_plot, enabled: false}.",
+            )
+
+    def on_step(self, run: Run, values: Values) -> None:
+        if self.every.due(run.clock):
+            self._draw(run)
+
+    def on_end(self, run: Run) -> None:
+        if (run.folder / FILE).exists():
+            self._draw(run)
+
+    def _draw(self, run: Run) -> None:
+        target = run.folder / "plots" / "losses.png"
+        target.parent.mkdir(exist_ok=True)
+        picture = plot(
+            read_losses(run.folder / FILE),
+            title=run.facts.name,
+            steps_per_epoch=float(run.clock.steps_per_epoch),
+        )
+        write_atomic(target, picture)

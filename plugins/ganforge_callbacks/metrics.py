@@ -1,0 +1,95 @@
+"""Every step's numbers, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ganforge.api import Callback, Run, Values, write_atomic
+
+FILE = "metrics.jsonl"
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a metrics file; a last line that a crash cut short is left out."""
+    rows = []
+    for line in path.read_text().splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+class Metrics(Callback):
+    """Writes ``metrics.jsonl``: step, epoch, seconds of training, and every recorded value.
+
+    Values stay on the device until some steps have come together, and are then read at once: one
+    wait for an accelerator instead of one a step. A resumed run takes back the rows behind its
+    checkpoint, so that there are neither gaps nor doubles.
+
+    Args:
+        every: Record every k-th step.
+        flush: Write after so many recorded steps.
+    """
+
+    def __init__(
+        self, *, every: Annotated[int, Field(ge=1)] = 1, flush: Annotated[int, Field(ge=1)] = 50
+    ) -> None:
+        self.every = every
+        self.flush = flush
+        self._seconds = 0.0
+        self._since = time.monotonic()
+        self._rows: list[tuple[dict[str, float], Values]] = []
+
+    def on_start(self, run: Run) -> None:
+        path = run.folder / FILE
+        rows = read_rows(path) if path.exists() else []
+        kept = [json.dumps(row) + "\n" for row in rows if row["step"] <= run.clock.step]
+        write_atomic(path, "".join(kept).encode())
+        self._since = time.monotonic()
+
+    def on_step(self, run: Run, values: Values) -> None:
+        clock = run.clock
+        if clock.step % self.every:
+            return
+        head = {
+            "step": clock.step,
+            "epoch": round(clock.epoch, 4),
+            "seconds": round(self._elapsed(), 3),
+        }
+        self._rows.append((head, values))
+        if len(self._rows) >= self.flush:
+            self._write(run)
+
+    def before_save(self, run: Run) -> None:
+        self._write(run)
+
+    def on_end(self, run: Run) -> None:
+        self._write(run)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self._elapsed()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._seconds = float(state["seconds"])
+
+    def _elapsed(self) -> float:
+        return self._seconds + time.monotonic() - self._since
+
+    def _write(self, run: Run) -> None:
+        tensors: list[Tensor] = [v for _, values in self._rows for v in values.values()]
+        if not tensors:
+            return
+        numbers = iter(torch.stack([tensor.float() for tensor in tensors]).tolist())
+        with (run.folder / FILE).open("a") as file:
+            for head, values in self._rows:
+                row = {**head, **{name: next(numbers) for name in values}}
+                file.write(json.dumps(row) + "\n")
+        self._rows.clear()

@@ -1,0 +1,56 @@
+"""Pictures of what the generator makes, always from the same latents."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ganforge.api import Callback, Every, Run, Values, grid, save_png
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class SampleGrid(Callback):
+    """Writes ``samples/step_0000100.png``: a grid of samples from fixed latents.
+
+    The latents are the same in the whole run, so that the pictures show one sample growing up.
+
+    Args:
+        every: How often.
+        count: How many samples.
+        columns: Samples in a row; a near-square grid if not given.
+        at_epochs: After these epochs a picture named ``epoch_0030.png`` is written as well.
+    """
+
+    def __init__(
+        self,
+        *,
+        every: Every = Every(1, "epochs"),
+        count: Count = 64,
+        columns: Count | None = None,
+        at_epochs: list[Count] | None = None,
+    ) -> None:
+        self.every = every
+        self.count = count
+        self.columns = columns
+        self.at_epochs = frozenset(at_epochs or ())
+        self._last: int | None = None
+
+    def on_step(self, run: Run, values: Values) -> None:
+        clock = run.clock
+        if self.every.due(clock):
+            self._draw(run)
+        if clock.ends_epoch and clock.epochs_completed() in self.at_epochs:
+            self._draw(run, f"epoch_{clock.epochs_completed():04d}")
+
+    def on_end(self, run: Run) -> None:
+        """The last state is shown too, unless the run broke."""
+        if run.outcome in ("finished", "stopped") and self._last != run.clock.step:
+            self._draw(run)
+
+    def _draw(self, run: Run, name: str | None = None) -> None:
+        picture = grid(run.sample(run.fixed_latents(self.count)), columns=self.columns)
+        save_png(picture, run.folder / "samples" / f"{name or f'step_{run.clock.step:07d}'}.png")
+        if name is None:
+            self._last = run.clock.step

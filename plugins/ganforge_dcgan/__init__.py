@@ -1,0 +1,21 @@
+"""DCGAN: the generator and the discriminator of Radford, Metz and Chintala (arXiv:1511.06434)."""
+
+from ganforge import Register, hookimpl
+
+
+@hookimpl
+def register_generators(register: Register) -> None:
+    register(
+        "dcgan",
+        "ganforge_dcgan.models:DCGANGenerator",
+        summary="transposed convolutions with batch norm (Radford et al. 2015)",
+    )
+
+
+@hookimpl
+def register_discriminators(register: Register) -> None:
+    register(
+        "dcgan",
+        "ganforge_dcgan.models:DCGANDiscriminator",
+        summary="strided convolutions with batch norm (Radford et al. 2015)",
+    )

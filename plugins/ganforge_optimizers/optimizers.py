@@ -1,0 +1,81 @@
+"""torch's optimizers as components; each call returns one for the given parameters.
+
+torch's fused implementations do one pass over all weights and are used where the device has them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import nn, optim
+
+Parameters = list[nn.Parameter]
+Rate = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _fused(params: Parameters) -> bool:
+    """Whether torch has fused kernels for where these parameters are."""
+    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in params)
+
+
+def adam(
+    *,
+    params: Parameters,
+    lr: Rate = 1e-3,
+    betas: tuple[Share, Share] = (0.9, 0.999),
+    eps: Rate = 1e-8,
+    weight_decay: NotNegative = 0.0,
+    amsgrad: bool = False,
+) -> optim.Optimizer:
+    """Adam: Kingma and Ba 2015, arXiv:1412.6980."""
+    return optim.Adam(params, lr, betas, eps, weight_decay, amsgrad=amsgrad, fused=_fused(params))
+
+
+def adamw(
+    *,
+    params: Parameters,
+    lr: Rate = 1e-3,
+    betas: tuple[Share, Share] = (0.9, 0.999),
+    eps: Rate = 1e-8,
+    weight_decay: NotNegative = 1e-2,
+    amsgrad: bool = False,
+) -> optim.Optimizer:
+    """Adam with decoupled weight decay: Loshchilov and Hutter 2019, arXiv:1711.05101."""
+    return optim.AdamW(params, lr, betas, eps, weight_decay, amsgrad=amsgrad, fused=_fused(params))
+
+
+def rmsprop(
+    *,
+    params: Parameters,
+    lr: Rate = 1e-2,
+    alpha: Share = 0.99,
+    eps: Rate = 1e-8,
+    weight_decay: NotNegative = 0.0,
+    momentum: NotNegative = 0.0,
+    centered: bool = False,
+) -> optim.Optimizer:
+    """RMSprop: Hinton 2012, lecture 6 of 'Neural Networks for Machine Learning'."""
+    return optim.RMSprop(params, lr, alpha, eps, weight_decay, momentum, centered)
+
+
+def sgd(
+    *,
+    params: Parameters,
+    lr: Rate = 1e-2,
+    momentum: NotNegative = 0.0,
+    nesterov: bool = False,
+    weight_decay: NotNegative = 0.0,
+) -> optim.Optimizer:
+    """Gradient descent with momentum: Sutskever et al. 2013, 'On the importance of initialization
+    and momentum in deep learning'."""
+    return optim.SGD(
+        params,
+        lr,
+        momentum,
+        weight_decay=weight_decay,
+        nesterov=nesterov,
+        fused=_fused(params),
+    )
