@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -41,6 +40,8 @@ class PluginError(GanforgeError):
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:
     """The choice most like ``name``, or None when nothing comes close."""
+    import difflib  # only where something went wrong: it is slow to import
+
     matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)
     return matches[0] if matches else None
 

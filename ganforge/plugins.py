@@ -34,8 +34,9 @@ def load_registry(extra: Iterable[ModuleType] = ()) -> Registry:
             hint="Run 'pip install -c constraints.txt .' in ganforge's folder.",
         )
     plugins: list[Plugin] = []
+    origins: dict[int, tuple[str, str]] = {}
     for entry in found:
-        plugin = _plugin_of(entry, taken={p.name for p in plugins})
+        plugin = _plugin_of(entry, {p.name for p in plugins}, origins)
         plugins.append(plugin)
         _load(plugin, manager, entry.load)
     for module in extra:
@@ -46,9 +47,13 @@ def load_registry(extra: Iterable[ModuleType] = ()) -> Registry:
     return Registry(plugins)
 
 
-def _plugin_of(entry: EntryPoint, taken: set[str]) -> Plugin:
-    package = entry.dist.name if entry.dist else "unknown"
-    version = entry.dist.version if entry.dist else "unknown"
+def _plugin_of(entry: EntryPoint, taken: set[str], origins: dict[int, tuple[str, str]]) -> Plugin:
+    """A plugin by its entry point; ``origins`` keeps what was parsed of each distribution."""
+    key = id(entry.dist)
+    if key not in origins:
+        facts = entry.dist.metadata if entry.dist else {"Name": "unknown", "Version": "unknown"}
+        origins[key] = (str(facts["Name"]), str(facts["Version"]))
+    package, version = origins[key]
     name = entry.name if entry.name not in taken else f"{package}.{entry.name}"
     return Plugin(name, package, version)
 

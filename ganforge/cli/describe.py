@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 
-from ganforge.cli.listing import JSON
+from ganforge.cli.listing import JSON, print_json
 from ganforge.hookspecs import KINDS
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def describe(kind: str, name: str, as_json: bool) -> None:
 
     facts = _facts(load_registry().find(kind, name))
     if as_json:
-        click.echo(json.dumps(facts, indent=2))
+        print_json(facts)
         return
     click.echo(f"{kind} {facts['name']}   {facts['plugin']}\n")
     click.echo(f"{facts['documentation']}\n")
@@ -64,13 +65,43 @@ def _option(name: str, field: FieldInfo) -> dict[str, Any]:
     required = field.is_required()
     default = None if required else field.default
     plain = default if isinstance(default, bool | int | float | str | None) else str(default)
-    return {"name": name, "type": _type(field), "required": required, "default": plain}
+    bounds = [bound for item in field.metadata for bound in _bounds(item)]
+    kind = _bounded(_type(field.annotation), bounds)
+    return {"name": name, "type": kind, "required": required, "default": plain}
 
 
-def _type(field: FieldInfo) -> str:
-    """A type as a reader would write it, with its bounds: ``int, ge=1``."""
-    annotation = field.annotation
-    name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    name = name.replace("typing.", "").replace("NoneType", "none")
-    bounds = [str(bound) for bound in field.metadata]
-    return f"{name} ({', '.join(bounds)})" if bounds else name
+def _type(annotation: Any) -> str:
+    """A type as a person would say it: ``int >= 1 or none``, ``list of str``, ``'a' or 'b'``."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        inner, *metadata = arguments
+        return _bounded(_type(inner), [bound for item in metadata for bound in _bounds(item)])
+    if origin in (Union, UnionType):
+        return " or ".join(_type(argument) for argument in arguments)
+    if origin is Literal:
+        return " or ".join(repr(argument) for argument in arguments)
+    if origin in (list, Sequence):
+        return f"list of {_type(arguments[0])}"
+    if origin is tuple:
+        return f"[{', '.join(_type(argument) for argument in arguments)}]"
+    if annotation is NoneType:
+        return "none"
+    if annotation.__name__ == "Every":
+        return "a period such as 100 steps or 1 epoch"
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def _bounded(name: str, bounds: list[str]) -> str:
+    return f"{name} {' and '.join(bounds)}" if bounds else name
+
+
+def _bounds(metadata: Any) -> list[str]:
+    """``Field(ge=1)`` gives ``>= 1``."""
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    items = [metadata, *getattr(metadata, "metadata", [])]
+    return [
+        f"{sign} {getattr(item, name)}"
+        for item in items
+        for name, sign in signs.items()
+        if getattr(item, name, None) is not None
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -30,7 +29,7 @@ def list_plugins(kind: str | None, as_json: bool) -> None:
         if kind is None or plugin.error or any(c.kind == kind for c in plugin.components)
     ]
     if as_json:
-        click.echo(json.dumps([_facts(plugin, kind) for plugin in plugins], indent=2))
+        print_json([_facts(plugin, kind) for plugin in plugins])
         return
     from rich.table import Table
 
@@ -50,7 +49,7 @@ def list_recipes(as_json: bool) -> None:
     recipes = {name: (path, summary(path)) for name, path in shipped().items()}
     if as_json:
         rows = [{"name": n, "path": str(p), "summary": s} for n, (p, s) in recipes.items()]
-        click.echo(json.dumps(rows, indent=2))
+        print_json(rows)
         return
     from rich.table import Table
 
@@ -58,6 +57,13 @@ def list_recipes(as_json: bool) -> None:
     for name, (_, text) in recipes.items():
         table.add_row(name, text)
     _print(table)
+
+
+def print_json(facts: object) -> None:
+    """Facts for programs, on standard output."""
+    import json
+
+    click.echo(json.dumps(facts, indent=2))
 
 
 def _provides(plugin: Plugin, kind: str | None) -> str:

@@ -24,13 +24,16 @@ from ganforge.recipe.source import (
     Problem,
     RecipeError,
     Source,
+    missing_space,
     shown,
     visible,
 )
 
+Positions = dict[Path, Position]
+
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
-MAX_EVENTS = 50_000
+MAX_EVENTS = 20_000
 MAX_DIGITS = 40
 
 _CONSTANTS = {
@@ -41,8 +44,8 @@ _CONSTANTS = {
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_LEADING_ZERO = re.compile(r"([-+]?)0+([0-9]+)")
-_UNDERSCORES = re.compile(r"[-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?")
+_LEADING_ZERO = re.compile(r"([-+]?)0([0-9]+)")
+_UNDERSCORES = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -61,9 +64,9 @@ def read_file(path: pathlib.Path) -> Document:
         hint = "'ganforge list-recipes' shows the ones that come with ganforge."
         raise UsageError(f"there is no file '{name}'", hint=hint) from None
     except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and path.is_dir():
-            message = f"'{name}' is a folder, not a recipe"
-            raise UsageError(message, hint="Name a YAML file in it.") from None
+        if path.is_dir():
+            hint = "Name a YAML file in it."
+            raise UsageError(f"'{name}' is a folder, not a recipe", hint=hint) from None
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"cannot read '{name}': {reason}") from None
     return read_text(_decode(data, name), name=name)
@@ -81,12 +84,13 @@ def read_text(text: str, *, name: str) -> Document:
     if value is None:
         message, hint = "the recipe is empty", "'ganforge copy-recipe' gives you one to start from."
     else:
-        message = f"a recipe is a mapping, but this is {_kind(value)}"
+        found = "a list" if isinstance(value, list) else f"only '{shown(value)}'"
+        message = f"a recipe is a mapping, but this is {found}"
         hint = "Write lines of 'key: value', with a space behind ':'."
     raise RecipeError([Problem(message, values[()], hint)])
 
 
-def read_value(text: str, *, name: str) -> tuple[Any, dict[Path, Position], dict[Path, Position]]:
+def read_value(text: str, *, name: str) -> tuple[Any, Positions, Positions]:
     """Read one YAML value of any type.
 
     Returns:
@@ -97,7 +101,7 @@ def read_value(text: str, *, name: str) -> tuple[Any, dict[Path, Position], dict
     """
     text = text.removeprefix("\ufeff")
     if len(text) > MAX_BYTES:
-        raise RecipeError([_too_large(name)])
+        raise RecipeError([_too_large(name, "1 MiB")])
     reader = _Reader(Source(name, text))
     value = reader.read()
     return value, reader.keys, reader.values
@@ -112,15 +116,11 @@ def resolve(text: str) -> str | int | float | bool | None:
     """
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if _UNDERSCORES.fullmatch(text):
-        raise ValueError(
-            f"'{text}' is not a number in YAML 1.2", _either(text.replace("_", ""), text)
-        )
+    if "_" in text and _UNDERSCORES.fullmatch(text):
+        raise _ambiguous(text, "is not a number in YAML 1.2", text.replace("_", ""))
     if zero := _LEADING_ZERO.fullmatch(text):
-        number = zero[1] + zero[2]
-        raise ValueError(
-            f"'{text}' has leading zeros, which mean octal to some", _either(number, text)
-        )
+        number = zero[1] + (zero[2].lstrip("0") or "0")
+        raise _ambiguous(text, "has leading zeros, which mean octal to some", number)
     if _INTEGER.fullmatch(text):
         if len(text) > MAX_DIGITS:
             raise ValueError("this number is too long", f"Use at most {MAX_DIGITS} digits.")
@@ -128,9 +128,9 @@ def resolve(text: str) -> str | int | float | bool | None:
     if _SPECIAL.fullmatch(text):
         return float(text.replace(".", ""))
     if _FLOAT.fullmatch(text):
-        if math.isinf(number := float(text)):
+        if math.isinf(value := float(text)):
             raise ValueError(f"'{shown(text)}' is too large", "Write .inf if you mean infinity.")
-        return number
+        return value
     return text
 
 
@@ -143,26 +143,24 @@ class _Reader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.problems: list[Problem] = []
-        self.keys: dict[Path, Position] = {}
-        self.values: dict[Path, Position] = {}
+        self.keys: Positions = {}
+        self.values: Positions = {}
         self.events = self._events()
 
     def read(self) -> Any:
-        value = None
-        self.values[()] = self.source.at(0)
+        value, self.values[()] = None, self.source.at(0)
         next(self.events)  # the start of the stream
         if isinstance(next(self.events), yaml.DocumentStartEvent):
             value = self.build(next(self.events), ())
             next(self.events)  # the end of the document
-            event = next(self.events)
-            if isinstance(event, yaml.DocumentStartEvent):
+            if isinstance(event := next(self.events), yaml.DocumentStartEvent):
                 self.problem(event, "a second document starts here", "Put it in a file of its own.")
         if self.problems:
             raise RecipeError(self.problems)
         return value
 
     def build(self, event: yaml.Event, path: Path) -> Any:
-        self.values[path] = self.source.at(event.start_mark.index)
+        self.values[path] = self.place(event)
         self.refuse(event)
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event)
@@ -183,7 +181,7 @@ class _Reader:
                 first = self.keys[where].line
                 message = f"key '{shown(key)}' is given twice, first in line {first}"
                 self.problem(event, message, "Keep one of the two.")
-            self.keys[where] = self.source.at(event.start_mark.index)
+            self.keys[where] = self.place(event)
             entry = next(self.events)
             result[key] = self.build(entry, where)
             self.refuse_missing_space(event, entry)
@@ -195,10 +193,10 @@ class _Reader:
             self.build(event, path)
             if not isinstance(event, yaml.AliasEvent):
                 self.problem(event, "a key cannot be a list or a mapping", "Use a name.")
-            return f"? {event.start_mark.index}"
+            return f"? {len(self.keys)}"
         self.refuse(event)
-        text = str(event.value)
         self.refuse_control(event)
+        text = str(event.value)
         if event.style:
             return text
         if text == "<<":
@@ -234,14 +232,17 @@ class _Reader:
 
     def refuse_missing_space(self, key: yaml.Event, value: yaml.Event) -> None:
         """``{lr:1}`` is the key 'lr:1' without a value: never what was meant."""
-        plain = isinstance(key, yaml.ScalarEvent) and not key.style and ":" in key.value
-        if plain and isinstance(value, yaml.ScalarEvent) and not (value.value or value.style):
-            name, _, rest = key.value.partition(":")
-            hint = f"Write '{shown(name)}: {shown(rest)}'."
-            self.problem(key, "a space is missing behind ':'", hint)
+        if not (isinstance(key, yaml.ScalarEvent) and isinstance(value, yaml.ScalarEvent)):
+            return
+        name, colon, rest = str(key.value).partition(":")
+        if colon and not (key.style or value.style or value.value):
+            self.problems.append(missing_space(self.place(key), name, rest))
 
     def problem(self, event: yaml.Event, message: str, hint: str) -> None:
-        self.problems.append(Problem(message, self.source.at(event.start_mark.index), hint))
+        self.problems.append(Problem(message, self.place(event), hint))
+
+    def place(self, event: yaml.Event) -> Position:
+        return self.source.at(event.start_mark.index if event.start_mark else 0)
 
     def _events(self) -> Iterator[yaml.Event]:
         """PyYAML's events, with its errors in our words and within our bounds."""
@@ -262,17 +263,16 @@ class _Reader:
             index = loader.get_mark().index if loader else 0
             self.problems.append(self.source.syntax_problem(error, index))
             raise RecipeError(self.problems) from None
-        raise RecipeError([_too_large(self.source.name)])
+        raise RecipeError([_too_large(self.source.name, f"{MAX_EVENTS:,} entries")])
 
 
 def _decode(data: bytes, name: str) -> str:
     if len(data) > MAX_BYTES:
-        raise RecipeError([_too_large(name)])
+        raise RecipeError([_too_large(name, "1 MiB")])
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UsageError(f"'{name}' is UTF-16 text", hint="Save it as UTF-8.")
     if b"\0" in data:
-        message = f"'{name}' is not a text file: byte {data.index(0)} is zero"
-        raise UsageError(message, hint="Name a YAML file.")
+        raise UsageError(f"'{name}' is not a text file: byte {data.index(0)} is zero")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -282,8 +282,8 @@ def _decode(data: bytes, name: str) -> str:
         raise RecipeError([Problem(message, position, "Save the file as UTF-8.")]) from None
 
 
-def _too_large(name: str) -> Problem:
-    message = f"'{name}' is too large for a recipe: over {MAX_BYTES >> 20} MiB or 10,000 values"
+def _too_large(name: str, bound: str) -> Problem:
+    message = f"'{name}' is too large for a recipe: more than {bound}"
     return Problem(message, None, "Keep data out of recipes.")
 
 
@@ -294,9 +294,6 @@ def _is_text(text: str) -> bool:
         return False
 
 
-def _either(number: str, text: str) -> str:
-    return f"Write {number} for the number, or '{text}' in quotes for the text."
-
-
-def _kind(value: object) -> str:
-    return "a list" if isinstance(value, list) else f"only {shown(value)}"
+def _ambiguous(text: str, why: str, number: str) -> ValueError:
+    hint = f"Write {shown(number)} for the number, or '{shown(text)}' in quotes for the text."
+    return ValueError(f"'{shown(text)}' {why}", hint)

@@ -21,7 +21,7 @@ COMMAND_LINE = "command line"
 INDENT = "    "
 MAX_WIDTH = 96
 MAX_SHOWN = 20
-_NO_SPACE = re.compile(r"\s*(?:- )?()([\w-]+):([^\s:][^:]*)")
+_NO_SPACE = re.compile(r"\s*(?:- )?([\w-]+):(?!//)([^\s:][^:]*)")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 _ESCAPE = "For a plain backslash use single quotes, or write it twice."
@@ -34,7 +34,7 @@ NO_TAGS = ("recipes have no tags", "Remove it; quote text that starts with '!'."
 # What PyYAML says (and 'inline' where other text stands before the place), whether the caret
 # belongs to the start of the unfinished part, and what we say instead.
 _SYNTAX: tuple[tuple[str, bool, str, str], ...] = (
-    (r"character '\\t'", False, "a tab stands where YAML wants spaces", "Indent with spaces."),
+    (r"character '\\t'", False, "a tab stands where YAML wants spaces", "Use spaces instead."),
     (r"character '(.)' that", False, "text cannot start with '{0}'", "Put it in quotes."),
     (r"quoted scalar.*(stream|separator)", True, "this quote is never closed", "Close it."),
     (r"flow (sequence|mapping).*<stream end>", True, "this bracket is never closed", "Close it."),
@@ -43,12 +43,14 @@ _SYNTAX: tuple[tuple[str, bool, str, str], ...] = (
     (r"content, but found '(.+)'", False, "a value is due before '{0}'", "Add it."),
     (r"expected ':'", True, "this line has no ':'", "Write 'key: value', with a space behind ':'."),
     (r"mapping values", False, "a 'key: value' cannot stand here", _NESTED),
+    (r"sequence entries", False, "a '- ' entry cannot stand here", "Start it in the next line."),
+    (r"mapping keys", False, "a '?' cannot stand here", "Put the text in quotes."),
     (r"<block end>.*inline", False, "unexpected text behind a value", "Quote the whole value."),
     (r"<(block end|document start)>", False, "this does not line up with what is above", _ALIGN),
     (r"escape|chr\(\)|C int", False, "unknown escape in double quotes", _ESCAPE),
     (r"\ba tag\b|tag handle|URI", False, *NO_TAGS),
     (r"an (anchor|alias)", True, *NO_ANCHORS),
-    (r"directive|YAML document", False, "recipes have no '%' lines", "Remove it."),
+    (r"directive|YAML document|integer string", False, "recipes have no '%' lines", "Remove it."),
     (r"block scalar", False, "only '|' or '>' can stand here", "Start the text in the next line."),
 )
 
@@ -118,14 +120,21 @@ class Source:
         said = told + (" inline" if place.text[: place.column - 1].strip() else "")
         for pattern, at_start, message, hint in _SYNTAX:
             if found := re.search(pattern, said):
-                message = message.format(*found.groups())
-                problem = Problem(
-                    message, begun if at_start else place, hint.format(line=begun.line)
-                )
-                return (
-                    self._missing_space(place.line) if "key: value" in message + hint else problem
-                )
+                if "key: value" in message + hint:
+                    found_above = self._missing_space(begun.line, place.line - 1)
+                    if found_above is not None:
+                        return found_above
+                message, hint = message.format(*found.groups()), hint.format(line=begun.line)
+                return Problem(message, begun if at_start else place, hint)
         return Problem(f"this is no valid YAML: {told}", place)
+
+    def _missing_space(self, *lines: int) -> Problem | None:
+        """``lr:1`` is read as text, and PyYAML stumbles over what comes after it."""
+        for line in filter(None, lines):
+            if found := _NO_SPACE.fullmatch(self.lines[line - 1]):
+                place = self.at(self.starts[line - 1] + found.start(1))
+                return missing_space(place, found[1], found[2])
+        return None
 
 
 class RecipeError(UsageError):
@@ -176,6 +185,12 @@ class Document:
         return known
 
 
+def missing_space(place: Position, name: str, rest: str) -> Problem:
+    """The problem with an entry written as ``name:rest``."""
+    hint = f"Write '{shown(name)}: {shown(rest)}'."
+    return Problem("a space is missing behind ':'", place, hint)
+
+
 def visible(text: str) -> str:
     """``text`` with nothing in it that a terminal would obey; every character stays one.
 
@@ -218,6 +233,8 @@ def _order(problem: Problem) -> tuple[bool, bool, str, int, int]:
 def _excerpt(position: Position) -> list[str]:
     """The line and a caret under the column, without indentation and clipped around the caret."""
     text, at = position.text, position.column - 1
+    if not text.strip(" "):
+        return []
     indent = len(text) - len(text.lstrip(" \t"))
     start, end = min(indent, at), len(text)
     head = tail = ""

@@ -1,0 +1,72 @@
+"""Runs the real command line in real processes, in an empty folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commandline import SHORT, Done, Ganforge, command
+
+from ganforge.cli import main
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("NO_COLOR", "FORCE_COLOR"))}
+    return {**kept, "TERM": "xterm-256color", "COLUMNS": "100"}
+
+
+@pytest.fixture
+def ganforge(tmp_path: Path, environment: dict[str, str]) -> Ganforge:
+    """``ganforge(*arguments)`` in an empty folder; never a traceback unless one is expected."""
+
+    def call(*arguments: str, cwd: Path = tmp_path, traceback: bool = False) -> Done:
+        done = subprocess.run(
+            command(*arguments),
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert ("Traceback" in done.stderr) == traceback, done.stderr
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture
+def in_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Ganforge:
+    """As ``ganforge``, but without a process of its own, which would take seconds."""
+
+    def call(*arguments: str) -> Done:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["ganforge", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        return Done(int(ended.value.code or 0), out, err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def short_run(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+    """The folder of a run of 6 steps that every test may read and none may change."""
+    folder = tmp_path_factory.mktemp("short")
+    done = subprocess.run(
+        command("run", "smoke", *SHORT, "-q"),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return folder / done.stdout.strip()

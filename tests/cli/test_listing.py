@@ -1,0 +1,51 @@
+"""``list-plugins``, ``list-recipes`` and ``describe``."""
+
+from __future__ import annotations
+
+import json
+
+from commandline import Ganforge
+
+import ganforge as package
+
+
+def test_list_plugins_shows_what_each_provides(ganforge: Ganforge) -> None:
+    done = ganforge("list-plugins")
+    assert done.code == 0
+    head, *lines = done.out.splitlines()
+    assert head.split() == ["plugin", "version", "package", "provides"]
+    (mnist,) = (line for line in lines if line.startswith("mnist"))
+    assert mnist.split() == ["mnist", package.__version__, "ganforge", "dataset:", "mnist"]
+
+
+def test_list_plugins_by_kind_and_as_json(ganforge: Ganforge) -> None:
+    found = json.loads(ganforge("list-plugins", "--kind", "loss", "--json").out)
+    (losses,) = found
+    assert losses["plugin"] == "losses"
+    names = [component["name"] for component in losses["provides"]]
+    assert names == ["non_saturating", "minimax", "hinge", "least_squares", "wasserstein"]
+
+
+def test_list_recipes_says_what_each_is(ganforge: Ganforge) -> None:
+    recipes = {
+        row["name"]: row["summary"] for row in json.loads(ganforge("list-recipes", "--json").out)
+    }
+    assert set(recipes) == {"mnist_dcgan", "mnist_dcgan_2019", "smoke"}
+    assert all(recipes.values())
+    assert "mnist_dcgan_2019" in ganforge("list-recipes").out
+
+
+def test_describe_tells_options_documentation_and_origin(ganforge: Ganforge) -> None:
+    text = ganforge("describe", "regularizer", "r1").out
+    assert "Mescheder et al. 2018" in text
+    assert "It has no options." in text
+    facts = json.loads(ganforge("describe", "generator", "dcgan", "--json").out)
+    assert [option["name"] for option in facts["options"]] == ["channels"]
+    assert facts["options"][0]["default"] == 64
+    assert facts["supplied"] == ["image_shape", "latent_dim"]
+    assert facts["source"].endswith("models.py")
+
+
+def test_help_groups_the_commands(ganforge: Ganforge) -> None:
+    text = ganforge("--help").out
+    assert text.index("Train:") < text.index("\n  run ") < text.index("Use a trained model:")
