@@ -26,11 +26,19 @@ INJECTED: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class OptionProblem:
-    """What is wrong with one option: where below the component, and in which words."""
+    """What is wrong with one option: where below the component, and in which words.
+
+    Args:
+        path: Of the option, from the component.
+        message: What is wrong.
+        hint: What to do.
+        name_is_wrong: The fault is the option's name, not its value.
+    """
 
     path: tuple[str | int, ...]
     message: str
     hint: str | None = None
+    name_is_wrong: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,10 @@ class Signature:
         values, problems = validated(self.model, rest)
         return values, problems + [
             OptionProblem(
-                (name,), f"'{name}' is supplied by ganforge and cannot be set", "Remove it."
+                (name,),
+                f"'{name}' is supplied by ganforge and cannot be set",
+                "Remove it.",
+                name_is_wrong=True,
             )
             for name in supplied
         ]
@@ -74,7 +85,12 @@ def validated(
     """
     known = {name: value for name, value in values.items() if name in model.model_fields}
     problems = [
-        OptionProblem((name,), f"unknown option '{name}'", choices_text(name, model.model_fields))
+        OptionProblem(
+            (name,),
+            f"unknown option '{name}'",
+            choices_text(name, model.model_fields),
+            name_is_wrong=True,
+        )
         for name in values
         if name not in known
     ]

@@ -93,12 +93,10 @@ def _facts(plugin: Plugin, kind: str | None) -> dict[str, object]:
 def _print(table: Table) -> None:
     """A table to standard output; where that is no terminal, nothing is cut to a width."""
     from rich.console import Console
-    from rich.text import Text
 
     for column in table.columns:
         column.overflow = "fold"
-        column._cells = [Text(str(cell)) for cell in column._cells]
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = 200
     console.print(table)

@@ -95,8 +95,9 @@ class _Checker:
         self.problems.append(Problem(message, position, hint))
 
     def option_problem(self, path: Path, found: OptionProblem, where: str) -> None:
-        at_key = found.message.startswith("unknown option")
-        self.problem((*path, *found.path), f"{where}: {found.message}", found.hint, key=at_key)
+        self.problem(
+            (*path, *found.path), f"{where}: {found.message}", found.hint, key=found.name_is_wrong
+        )
 
     def unknown_keys(self, networks: Mapping[str, str]) -> None:
         allowed = (*HEAD, *BLOCKS, *PLACES, *networks)

@@ -82,7 +82,8 @@ def read_text(text: str, *, name: str) -> Document:
     if isinstance(value, dict):
         return Document(name, value, keys, values)
     if value is None:
-        message, hint = "the recipe is empty", "'ganforge copy-recipe' gives you one to start from."
+        message = "the recipe is empty"
+        hint = "'ganforge run smoke --dry-run' prints one to start from."
     else:
         found = "a list" if isinstance(value, list) else f"only '{shown(value)}'"
         message = f"a recipe is a mapping, but this is {found}"

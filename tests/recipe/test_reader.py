@@ -201,7 +201,7 @@ r.yaml:2:1: a second document starts here
 r.yaml:1:1: the recipe is empty
     # nothing yet
     ^
-  'ganforge copy-recipe' gives you one to start from.""",
+  'ganforge run smoke --dry-run' prints one to start from.""",
         ),
         (
             "- a",

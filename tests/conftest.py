@@ -1,0 +1,36 @@
+"""What tests of whole runs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganforge import build, runfolder
+from ganforge.engine.run import Run
+from ganforge.plugins import load_registry
+from ganforge.recipe.check import check
+from ganforge.recipe.overrides import apply_overrides
+from ganforge.recipe.reader import read_file
+from ganforge.recipe.shipped import shipped
+
+MakeRun = Callable[..., Run]
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """``make_run(*overrides)``: a run of the recipe ``smoke``, cut down, not yet played."""
+
+    def make(*overrides: str, folder: Path | None = None) -> Run:
+        document = read_file(shipped()["smoke"])
+        small = ["train.steps=6", "train.batch_size=8", "generator.channels=2", "callbacks=[]"]
+        apply_overrides(document, [*small, "discriminator.channels=2", *overrides])
+        recipe = check(document, load_registry())
+        prepared = build.prepare(recipe, device=torch.device("cpu"))
+        if folder is None:
+            folder = runfolder.create(tmp_path / "runs", recipe.head.name)
+        return build.start(prepared, folder, quiet=True)
+
+    return make
