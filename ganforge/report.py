@@ -16,7 +16,12 @@ def _console() -> Console:
 
 
 def show_plan(prepared: Prepared, *, folder: Path | None) -> None:
-    """What will run: networks and their sizes, data, length, device, folder."""
+    """What will run: networks and their sizes, data, length, device, folder.
+
+    Args:
+        prepared: What was built; its trainer knows at which step it starts.
+        folder: Of the run, if it has one.
+    """
     recipe, trainer = prepared.recipe, prepared.trainer
     dataset, settings = prepared.dataset, trainer.settings
     table = Table.grid(padding=(0, 2))
@@ -36,6 +41,8 @@ def show_plan(prepared: Prepared, *, folder: Path | None) -> None:
         "length",
         f"{settings.total_steps:,} steps of {settings.batch_size} samples ({epochs:.3g} epochs)",
     )
+    if trainer.step_count:
+        table.add_row("resumes", f"behind step {trainer.step_count:,}")
     table.add_row("device", str(trainer.device))
     if folder is not None:
         table.add_row("folder", str(folder))

@@ -22,6 +22,7 @@ LAYERS = {
     "runfolder": 3,
     "recipe": 2,
     "plugins": 2,
+    "faults": 2,
     "device": 2,
     "pictures": 2,
     "options": 1.5,

@@ -62,7 +62,7 @@ def test_a_fault_in_a_constructor_is_reported_as_the_plugins() -> None:
 
 
 def test_a_fault_in_a_forward_pass_is_found_before_training() -> None:
-    with pytest.raises(PluginError, match="generator 'faulty' of plugin 'faulty'.*another bug"):
+    with pytest.raises(PluginError, match=r"generator .faulty. of plugin .faulty.*another bug"):
         prepare("generator={use: faulty, how: forward}")
 
 

@@ -58,7 +58,27 @@ def main() -> NoReturn:
     except GanforgeError as error:
         show(error)
         code = error.exit_code
+    except OSError as error:
+        show(GanforgeError(f"{error.filename or 'a file'}: {error.strerror or error}"))
+        code = 1
+    except Exception as error:  # noqa: BLE001  # shown in full, with the name of whose fault it is
+        show(_fault(error))
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fault(error: Exception) -> PluginError:
+    """An unexpected exception as the fault of the plugin in whose code it arose, or as ours."""
+    from ganforge.faults import blame
+    from ganforge.plugins import load_registry
+
+    plugin = blame(error, load_registry())
+    fault = PluginError(
+        f"{plugin or f'ganforge {__version__}'} failed: {error!r}",
+        hint="What the run saved before is untouched." if plugin else "Please report this.",
+    )
+    fault.__cause__ = error
+    return fault
 
 
 def show(error: GanforgeError) -> None:

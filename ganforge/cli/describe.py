@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("name")
 @JSON
 def describe(kind: str, name: str, as_json: bool) -> None:
-    """Explain a component: its options, its documentation and where it comes from."""
+    """Explain a component: options, documentation, origin."""
     from ganforge.plugins import load_registry
 
     facts = _facts(load_registry().find(kind, name))

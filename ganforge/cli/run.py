@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from ganforge.engine.run import Run
+    from ganforge.recipe.schema import Recipe
 
 DEVICE = click.option("--device", help="auto (the default), cpu, cuda, cuda:1, mps.")
 QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress on the terminal.")
@@ -85,9 +86,24 @@ def resume(folder: Path, overrides: tuple[str, ...], device: str | None, quiet: 
     prepared = build.prepare(checked, device=chosen)
     resumed = build.start(prepared, folder, quiet=quiet)
     resumed.load_state_dict(checkpoint.load(newest, device=chosen))
+    if resumed.clock.finished:
+        click.echo(
+            f"Nothing to do: the run has completed {resumed.clock.step:,} steps; its recipe asks "
+            f"for {resumed.clock.total_steps:,}.\nTo train longer: ganforge resume {folder} "
+            f"{_longer(prepared.recipe)}",
+            err=True,
+        )
+        return
     if overrides:
         runfolder.write_recipe(folder, checked)
     _play(resumed, prepared, quiet=quiet)
+
+
+def _longer(recipe: Recipe) -> str:
+    """An override that doubles a run."""
+    if recipe.train.steps is not None:
+        return f"train.steps={2 * recipe.train.steps}"
+    return f"train.epochs={2 * (recipe.train.epochs or 1):g}"
 
 
 def _check(path: Path, overrides: tuple[str, ...]) -> Any:

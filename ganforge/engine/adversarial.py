@@ -27,6 +27,8 @@ class AdversarialRound(Round):
         discriminator: Name of the network that judges.
         joint: While the discriminator learns, judge real and fake in one forward pass, so that
             batch normalisation sees both together.
+        stream: The random stream of the latents; two rounds of one phase that should see different
+            latents name different streams.
         belief: Turns scores into what is shown as D(x); the loss knows which function that is.
     """
 
@@ -37,12 +39,14 @@ class AdversarialRound(Round):
         generator: str = "generator",
         discriminator: str = "discriminator",
         joint: bool = False,
+        stream: str = "latent",
         belief: Callable[[Tensor], Tensor] = torch.sigmoid,
     ) -> None:
         super().__init__(play)
         self.generator = generator
         self.discriminator = discriminator
         self.joint = joint and self.learns(discriminator)
+        self.stream = stream
         self.belief = belief
         self._judged: dict[Side, dict[str, Tensor]] = {}
 
@@ -59,7 +63,7 @@ class AdversarialRound(Round):
     @cached_property
     def latent(self) -> Tensor:
         """Latents ``(N, latent_dim)``, fresh in every play of every phase."""
-        return self.play.draw.latents(self.play.latent)
+        return self.play.draw.latents(self.play.latent, self.stream)
 
     @cached_property
     def fake(self) -> Tensor:

@@ -25,12 +25,13 @@ class Average:
         self.network = copy.deepcopy(network).requires_grad_(False).eval()
         self.decay = decay
         self.updates = 0
-        self._source = network
-        ours, theirs = self.network.state_dict(), network.state_dict()
-        floating = [name for name, value in ours.items() if value.is_floating_point()]
-        self._followed = [name for name in ours if name not in set(floating)]
-        self._averaged = [ours[name] for name in floating]
-        self._sources = [theirs[name] for name in floating]
+        # Both walks list what is shared once, and in the same order.
+        ours = [*self.network.parameters(), *self.network.buffers()]
+        theirs = [*network.parameters(), *network.buffers()]
+        pairs = list(zip(ours, theirs, strict=True))
+        self._averaged = [one for one, _ in pairs if one.is_floating_point()]
+        self._sources = [other for _, other in pairs if other.is_floating_point()]
+        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
     def update(self) -> None:
@@ -38,10 +39,8 @@ class Average:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         if self._averaged:
             torch._foreach_lerp_(self._averaged, self._sources, 1.0 - decay)
-        if self._followed:
-            ours, theirs = self.network.state_dict(), self._source.state_dict()
-            for name in self._followed:
-                ours[name].copy_(theirs[name])
+        for ours, theirs in self._copied:
+            ours.copy_(theirs)
         self.updates += 1
 
     def state_dict(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from ganforge.engine.average import Average
 from ganforge.engine.clock import Clock
 from ganforge.engine.data import Batch, Feed
-from ganforge.engine.freezing import Freezable
+from ganforge.engine.freezing import Freezer
 from ganforge.engine.game import Game, Phase, Term, batches_per_step
 from ganforge.engine.latent import Latent
 from ganforge.engine.round import Draw, Play
@@ -90,7 +90,8 @@ class Trainer:
         self.step_count = 0
         self.steps_per_epoch = feed.batches_per_epoch / batches_per_step(self.phases)
         self._batch: Batch | None = None
-        self._freezables = {name: Freezable(network) for name, network in networks.items()}
+        self._batch_from: dict[str, Any] | None = None
+        self._freezer = Freezer(networks)
         self._check_phases()
 
     def _check_phases(self) -> None:
@@ -98,6 +99,12 @@ class Trainer:
         if len(set(names)) != len(names):
             raise PluginError(f"two phases of the game share a name: {', '.join(names)}")
         for phase in self.phases:
+            terms = [term.name for term in phase.terms]
+            if len({*terms, "loss"}) <= len(terms):  # 'loss' is the name of their sum
+                raise PluginError(
+                    f"phase '{phase.name}': every term needs its own name, and none is 'loss': "
+                    f"{', '.join(terms)}"
+                )
             missing = [name for name in phase.learns if name not in self.optimizers]
             if missing:
                 raise PluginError(
@@ -125,8 +132,7 @@ class Trainer:
         return values
 
     def _play_phase(self, phase: Phase) -> Values:
-        for name, freezable in self._freezables.items():
-            freezable.set(learning=name in phase.learns)
+        self._freezer.learn(phase.learns)
         sums: Values = {}
         counts: dict[str, int] = {}
         for repeat in range(phase.repeats):
@@ -141,6 +147,7 @@ class Trainer:
     def _play_once(self, phase: Phase, repeat: int) -> Values:
         """One optimizer step of the networks that learn in this phase."""
         if phase.draws_batch or self._batch is None:
+            self._batch_from = self.feed.state_dict()
             self._batch = self.feed.next()
         for name in phase.learns:
             self.optimizers[name].zero_grad(set_to_none=True)
@@ -243,6 +250,7 @@ class Trainer:
             "game": self.game.state_dict(),
             "terms": _states(self._stateful_terms()),
             "feed": self.feed.state_dict(),
+            "batch_from": self._batch_from,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -268,6 +276,10 @@ class Trainer:
             for name, owner in owners.items():
                 _load(owner, state[group][name], f"{group[:-1]} '{name}'")
         self.game.load_state_dict(state["game"])
+        self._batch, self._batch_from = None, state["batch_from"]
+        if self._batch_from is not None:  # a phase that draws none may want the last batch
+            self.feed.load_state_dict(self._batch_from)
+            self._batch = self.feed.next()
         self.feed.load_state_dict(state["feed"])
         self.step_count = int(state["step"])
 

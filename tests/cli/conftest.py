@@ -16,7 +16,7 @@ from ganforge.cli import main
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("NO_COLOR", "FORCE_COLOR"))}
-    return {**kept, "TERM": "xterm-256color", "COLUMNS": "100"}
+    return {**kept, "TERM": "xterm-256color", "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture

@@ -140,6 +140,16 @@ def test_a_finished_run_can_be_made_longer_bit_for_bit(
     assert yaml.safe_load((longer / "recipe.yaml").read_text())["train"]["steps"] == 9
 
 
+def test_a_finished_run_has_nothing_left_to_do(short_run: Path, ganforge: Ganforge) -> None:
+    before = {path: path.read_bytes() for path in short_run.rglob("*") if path.is_file()}
+    for overrides in ([], ["train.steps=3"]):
+        done = ganforge("resume", str(short_run), *overrides)
+        assert done.code == 0
+        assert "Nothing to do: the run has completed 6 steps" in done.err
+        assert f"ganforge resume {short_run} train.steps=" in done.err
+    assert before == {path: path.read_bytes() for path in short_run.rglob("*") if path.is_file()}
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_says_how_to_resume(
     number: signal.Signals,

@@ -95,10 +95,11 @@ def test_state_goes_round() -> None:
     network = layer(2.0)
     first = Average(network, decay=0.9)
     trained(first, network, [1.0, -1.0])
-    second = Average(layer(-50.0), decay=0.9)
+    other = layer(-50.0)
+    second = Average(other, decay=0.9)
     second.load_state_dict(first.state_dict())
     assert second.updates == 2
-    resumed = trained(second, second._source, [3.0, 0.0])  # type: ignore[arg-type]
+    resumed = trained(second, other, [3.0, 0.0])
     assert torch.equal(resumed, whole)
 
 

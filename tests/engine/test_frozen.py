@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.api import AdversarialRound, Game, Phase, Play, Regularizer, Term
-from ganforge.engine.freezing import Freezable
+from ganforge.engine.freezing import Freezer
 from ganforge.engine.trainer import Trainer
 from ganforge_games.two_player import TwoPlayer
 from ganforge_losses.losses import NonSaturating
@@ -122,7 +122,7 @@ def test_a_frozen_network_normalises_by_the_batch() -> None:
     """Freezing keeps the statistics, not the mathematics, of training."""
     norm = nn.BatchNorm1d(2)
     samples = points() * 5.0
-    Freezable(norm).set(learning=False)
+    Freezer({"norm": norm}).learn([])
     expected = (samples - samples.mean(0)) / (samples.var(0, unbiased=False) + norm.eps).sqrt()
     torch.testing.assert_close(norm(samples), expected)
     assert torch.equal(norm.running_mean, torch.zeros(2))
@@ -299,3 +299,72 @@ def test_a_term_may_differentiate_by_the_fakes(make_trainer: MakeTrainer) -> Non
     values = trainer.step()
     assert values["discriminator/r2"] > 0
     assert grads == [False]
+
+
+class FlatAtFakes(R2):
+    """A generator's term: the gradient of D at its samples should be small."""
+
+    phase: ClassVar[str] = "generator"
+
+    def __call__(self, round: AdversarialRound) -> Tensor:
+        (slope,) = torch.autograd.grad(round.scores("fake").sum(), round.fake, create_graph=True)
+        return 0.5 * slope.square().sum(dim=1)
+
+
+def test_differentiating_by_the_fakes_does_not_cut_off_a_generator_that_learns(
+    make_trainer: MakeTrainer,
+) -> None:
+    """With s(x) = sum x^4 / 4 the term is sum x^6 / 2, which has the slope 3 x^5 for G."""
+
+    class Quartic(nn.Module):
+        def forward(self, samples: Tensor) -> Tensor:
+            return (samples**4).sum(dim=1) / 4
+
+    class OnePoint(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.point = nn.Parameter(torch.tensor([0.5, -0.25]))
+
+        def forward(self, latents: Tensor) -> Tensor:
+            return self.point.expand(len(latents), 2)
+
+    class Flat(RealOnly):
+        def phases(self) -> Sequence[Phase]:
+            return [Phase("g", ("generator",), (Term("flat", FlatAtFakes()),))]
+
+    players: dict[str, nn.Module] = {"generator": OnePoint(), "discriminator": Quartic()}
+    optimizers = {"generator": torch.optim.SGD(players["generator"].parameters(), lr=0.1)}
+    values = make_trainer(Flat(), players, points(), optimizers=optimizers).step()
+
+    start = torch.tensor([0.5, -0.25])
+    assert values["g/flat"].item() == pytest.approx((start**6).sum().item() / 2)
+    torch.testing.assert_close(players["generator"].point.detach(), start - 0.1 * 3 * start**5)
+
+
+def test_a_part_that_two_networks_share_learns_with_either(make_trainer: MakeTrainer) -> None:
+    """A recogniser on the discriminator's trunk, say (InfoGAN): D's phase trains the trunk."""
+
+    class Shared(RealOnly):
+        def phases(self) -> Sequence[Phase]:
+            judge = Term("t", lambda round: round.scores("real"))
+            recognise = Term("t", lambda round: round.network("recogniser")(round.real))
+            return [
+                Phase("d", ("discriminator",), (judge,)),
+                Phase("q", ("recogniser",), (recognise,)),
+            ]
+
+    torch.manual_seed(0)
+    trunk = nn.Linear(2, 4)
+    players: dict[str, nn.Module] = {
+        "discriminator": nn.Sequential(trunk, nn.Linear(4, 1)),
+        "recogniser": nn.Sequential(trunk, nn.Linear(4, 1)),
+    }
+    trainer = make_trainer(Shared(), players, points())
+    has_gradient: dict[str, bool] = {}
+    for name, optimizer in trainer.optimizers.items():
+        optimizer.register_step_pre_hook(
+            lambda *_, name=name: has_gradient.update({name: trunk.weight.grad is not None})
+        )
+    for _ in range(2):
+        trainer.step()
+        assert has_gradient == {"discriminator": True, "recogniser": True}

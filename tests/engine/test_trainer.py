@@ -408,6 +408,20 @@ def test_a_schedule_steps_with_its_optimizer(make_trainer: MakeTrainer) -> None:
     assert optimizers["generator"].param_groups[0]["lr"] == 1.0
 
 
+def test_averages_follow_once_a_step(make_trainer: MakeTrainer) -> None:
+    """After the last phase, however many optimizer steps there were."""
+    players = networks()
+    average = Average(players["generator"], decay=0.15)
+    trainer = make_trainer(
+        usual(d_steps=2, g_steps=3), players, points(), averages={"generator": average}
+    )
+    expected = players["generator"][0].weight.detach().clone()
+    for decay in (0.1, 0.15, 0.15):  # warm-up: 1/10, then 2/11 is above 0.15
+        trainer.step()
+        expected = decay * expected + (1 - decay) * players["generator"][0].weight.detach()
+        torch.testing.assert_close(average.network[0].weight, expected)  # type: ignore[index]
+
+
 # What a discriminator may return.
 
 
@@ -493,7 +507,7 @@ def test_beliefs_are_recorded(make_trainer: MakeTrainer) -> None:
 # Stopping, resuming, looking in between.
 
 
-def eventful(make_trainer: MakeTrainer, seed: int) -> Trainer:
+def eventful(make_trainer: MakeTrainer, seed: int, *, averaged: bool = True) -> Trainer:
     """All that has a memory: Adam, momentum, a schedule, an average, batch norm, dropout."""
     torch.manual_seed(seed)
     players: dict[str, nn.Module] = {
@@ -514,14 +528,18 @@ def eventful(make_trainer: MakeTrainer, seed: int) -> Trainer:
         points(),
         optimizers=optimizers,
         schedules={"generator": LambdaLR(optimizers["generator"], lambda count: 0.9**count)},
-        averages={"generator": Average(players["generator"], decay=0.9)},
+        averages={"generator": Average(players["generator"], decay=0.9)} if averaged else {},
         micro_batches=2,
     )
 
 
 def everything(trainer: Trainer) -> dict[str, Tensor]:
-    average = trainer.averages["generator"].network.state_dict()
-    return weights(trainer) | {f"average.{name}": value.clone() for name, value in average.items()}
+    averages = {
+        f"average.{name}.{key}": value.clone()
+        for name, average in trainer.averages.items()
+        for key, value in average.network.state_dict().items()
+    }
+    return weights(trainer) | averages
 
 
 @pytest.mark.parametrize("stop", [1, 4, 5])
@@ -627,18 +645,25 @@ def test_a_state_of_another_recipe_is_refused(make_trainer: MakeTrainer) -> None
         make_trainer(usual(), players, points()).load_state_dict(state)
 
 
-def test_looking_at_a_run_does_not_change_it(make_trainer: MakeTrainer, tmp_path: Path) -> None:
-    """Samples, evaluation mode and numbers drawn meanwhile leave no trace in the training."""
-    undisturbed = eventful(make_trainer, seed=0)
-    looked_at = eventful(make_trainer, seed=0)
-    run = Run(
-        trainer=looked_at,
-        folder=tmp_path,
+def run_of(trainer: Trainer, folder: Path) -> Run:
+    return Run(
+        trainer=trainer,
+        folder=folder,
         callbacks={},
         facts=Facts("test", 8, (2,)),
         manifest={},
         export=lambda run: None,
     )
+
+
+@pytest.mark.parametrize("averaged", [True, False])
+def test_looking_at_a_run_does_not_change_it(
+    averaged: bool, make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    """Samples, evaluation mode and numbers drawn meanwhile leave no trace in the training."""
+    undisturbed = eventful(make_trainer, seed=0, averaged=averaged)
+    looked_at = eventful(make_trainer, seed=0, averaged=averaged)
+    run = run_of(looked_at, tmp_path)
     for _ in range(5):
         undisturbed.step()
         looked_at.step()
@@ -649,28 +674,46 @@ def test_looking_at_a_run_does_not_change_it(make_trainer: MakeTrainer, tmp_path
     assert_equal(everything(looked_at), everything(undisturbed))
 
 
-def test_samples_come_from_the_average_in_evaluation_mode(
-    make_trainer: MakeTrainer, tmp_path: Path
+@pytest.mark.parametrize("averaged", [True, False])
+def test_samples_are_those_of_evaluation_mode(
+    averaged: bool, make_trainer: MakeTrainer, tmp_path: Path
 ) -> None:
-    """One sample alone is the same as among others, and the same latents give the same samples."""
-    trainer = eventful(make_trainer, seed=0)
-    run = Run(
-        trainer=trainer,
-        folder=tmp_path,
-        callbacks={},
-        facts=Facts("test", 8, (2,)),
-        manifest={},
-        export=lambda run: None,
-    )
+    """By the average, if there is one. A sample does not depend on those beside it."""
+    trainer = eventful(make_trainer, seed=0, averaged=averaged)
     trainer.step()
+    run = run_of(trainer, tmp_path)
     latents = run.fixed_latents(16)
     samples = run.sample(latents)
-    torch.testing.assert_close(run.sample(latents[:1]), samples[:1])
-    assert torch.equal(run.fixed_latents(16), latents)
+
     assert not samples.requires_grad
-    mean = trainer.averages["generator"].network
-    torch.testing.assert_close(samples, mean.eval()(latents).detach())
+    assert torch.equal(run.fixed_latents(16), latents)
+    torch.testing.assert_close(run.sample(latents[:1]), samples[:1])
+    source = trainer.averages["generator"].network if averaged else trainer.networks["generator"]
+    expected = copy.deepcopy(source).eval()(latents).detach()
+    torch.testing.assert_close(samples, expected)
     assert trainer.networks["generator"].training
+
+
+class Noisy(nn.Module):
+    """A generator that adds noise of its own from torch's global generator."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(3, 2)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return self.body(latents) + torch.randn(len(latents), 2)
+
+
+def test_sampling_has_a_random_state_of_its_own(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    """Sampling twice at the same step gives the same, and the global state is put back."""
+    trainer = make_trainer(usual(), {**networks(), "generator": Noisy()}, points())
+    run = run_of(trainer, tmp_path)
+    latents = run.fixed_latents(4)
+    first = run.sample(latents)
+    state = torch.get_rng_state()
+    assert torch.equal(run.sample(latents), first)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_evaluating_puts_mixed_modes_back() -> None:
