@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ganforge.engine import checkpoint
 from ganforge.engine.clock import Clock
+from ganforge.engine.finite import check_weights
 from ganforge.engine.trainer import Trainer, Values
 
 Outcome = Literal["running", "finished", "stopped", "failed"]
@@ -145,7 +146,7 @@ class Run:
         self._save_wanted = False
         if self._saved_step == self.clock.step:
             return
-        self.trainer.check_weights()
+        check_weights(self.trainer.networks, self.clock.step)
         for callback in self.callbacks.values():
             callback.before_save(self)
         manifest = {"step": self.clock.step, "epoch": self.clock.epoch, **self._manifest}

@@ -15,12 +15,14 @@ from torch.optim.lr_scheduler import LRScheduler
 from ganforge.engine.average import Average
 from ganforge.engine.clock import Clock
 from ganforge.engine.data import Batch, Feed
+from ganforge.engine.finite import check_objective
 from ganforge.engine.freezing import Freezer
 from ganforge.engine.game import Game, Phase, Term, batches_per_step
 from ganforge.engine.latent import Latent
 from ganforge.engine.round import Draw, Play
+from ganforge.engine.state import Group, collect, restore
 from ganforge.engine.streams import Streams
-from ganforge.errors import GanforgeError, PluginError
+from ganforge.errors import PluginError
 
 Values = dict[str, Tensor]
 """What a step measured: ``<phase>/<name>`` to a scalar on the device. Reading one may wait."""
@@ -159,7 +161,7 @@ class Trainer:
             share = len(play.batch) / len(self._batch)
             for name, value in self._accumulate(play, terms, share).items():
                 values[name] = values[name] + value if name in values else value
-        self._check_finite(phase, values)
+        check_objective(phase.name, values, self.step_count + 1)
 
         for name in phase.learns:
             if self.settings.clip_grad_norm is not None:
@@ -215,40 +217,12 @@ class Trainer:
             values[name] = value * share
         return values
 
-    def _check_finite(self, phase: Phase, values: Values) -> None:
-        """Stop before a bad objective reaches the weights.
-
-        Reading a value makes an accelerator wait, so there the check is left to the weights, which
-        are looked at before each save.
-        """
-        if self.device.type != "cpu" or "loss" not in values:
-            return
-        if not torch.isfinite(values["loss"]):
-            bad = [name for name, value in values.items() if not torch.isfinite(value)]
-            raise NotFiniteError(f"phase '{phase.name}'", bad, self.step_count + 1)
-
-    def check_weights(self) -> None:
-        """See that every weight is finite.
-
-        Raises:
-            NotFiniteError: Some weight is infinite or not a number.
-        """
-        for name, network in self.networks.items():
-            state = network.state_dict().values()
-            finite = [value.isfinite().all() for value in state if value.is_floating_point()]
-            if finite and not torch.stack(finite).all():
-                raise NotFiniteError(f"network '{name}'", ["weights"], self.step_count)
-
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed run needs to go on bit for bit."""
         return {
             "step": self.step_count,
-            "networks": _states(self.networks),
-            "optimizers": _states(self.optimizers),
-            "schedules": _states(self.schedules),
-            "averages": _states(self.averages),
+            **collect(self._owners()),
             "game": self.game.state_dict(),
-            "terms": _states(self._stateful_terms()),
             "feed": self.feed.state_dict(),
             "batch_from": self._batch_from,
         }
@@ -259,22 +233,7 @@ class Trainer:
         Raises:
             GanforgeError: The state belongs to other networks, optimizers or terms.
         """
-        groups: dict[str, Mapping[str, Any]] = {
-            "networks": self.networks,
-            "optimizers": self.optimizers,
-            "schedules": self.schedules,
-            "averages": self.averages,
-            "terms": self._stateful_terms(),
-        }
-        for group, owners in groups.items():
-            if set(owners) != set(state[group]):
-                raise GanforgeError(
-                    f"the checkpoint's {group} ({', '.join(sorted(state[group])) or 'none'}) are "
-                    f"not this recipe's ({', '.join(sorted(owners)) or 'none'})",
-                    hint="Resume with the recipe that made the checkpoint.",
-                )
-            for name, owner in owners.items():
-                _load(owner, state[group][name], f"{group[:-1]} '{name}'")
+        restore(self._owners(), state)
         self.game.load_state_dict(state["game"])
         self._batch, self._batch_from = None, state["batch_from"]
         if self._batch_from is not None:  # a phase that draws none may want the last batch
@@ -283,35 +242,17 @@ class Trainer:
         self.feed.load_state_dict(state["feed"])
         self.step_count = int(state["step"])
 
-    def _stateful_terms(self) -> dict[str, Any]:
+    def _owners(self) -> dict[str, Group]:
+        """Everything that has a state of its own."""
         return {
-            f"{phase.name}/{term.name}": term.function
-            for phase in self.phases
-            for term in phase.terms
-            if hasattr(term.function, "state_dict")
+            "networks": self.networks,
+            "optimizers": self.optimizers,
+            "schedules": self.schedules,
+            "averages": self.averages,
+            "terms": {
+                f"{phase.name}/{term.name}": term.function
+                for phase in self.phases
+                for term in phase.terms
+                if hasattr(term.function, "state_dict")
+            },
         }
-
-
-class NotFiniteError(GanforgeError):
-    """Training diverged: something became infinite or not a number."""
-
-    def __init__(self, where: str, what: list[str], step: int) -> None:
-        super().__init__(
-            f"step {step}: not finite any more: {where} ({', '.join(what)})",
-            hint="Lower the learning rate, or regularise the discriminator; an earlier checkpoint "
-            "of this run is untouched.",
-        )
-
-
-def _states(owners: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: owner.state_dict() for name, owner in owners.items()}
-
-
-def _load(owner: Any, state: Any, what: str) -> None:
-    try:
-        owner.load_state_dict(state)
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise GanforgeError(
-            f"the checkpoint does not fit the {what}: {error}",
-            hint="Resume with the recipe that made the checkpoint.",
-        ) from error

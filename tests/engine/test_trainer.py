@@ -20,10 +20,11 @@ from ganforge.api import AdversarialLoss, AdversarialRound, Game, Phase, Play, T
 from ganforge.engine.average import Average
 from ganforge.engine.clock import Clock
 from ganforge.engine.data import Dataset, ResidentFeed
+from ganforge.engine.finite import NotFiniteError, check_weights
 from ganforge.engine.game import batches_per_step, judge_scores, rank
 from ganforge.engine.run import Facts, Run, evaluating
 from ganforge.engine.streams import Streams
-from ganforge.engine.trainer import NotFiniteError, Trainer
+from ganforge.engine.trainer import Trainer
 from ganforge.errors import GanforgeError, PluginError
 from ganforge_games.two_player import TwoPlayer
 from ganforge_losses.losses import Hinge, NonSaturating, Wasserstein
@@ -262,11 +263,11 @@ def test_bad_weights_are_found(make_trainer: MakeTrainer) -> None:
     """Before a save, where objectives are not looked at: the network that is spoilt is named."""
     trainer = make_trainer(usual(), networks(), points())
     trainer.step()
-    trainer.check_weights()
+    check_weights(trainer.networks, trainer.step_count)
     with torch.no_grad():
         trainer.networks["generator"][2].bias[1] = math.nan
     with pytest.raises(NotFiniteError, match=r"step 1: .*network 'generator' \(weights\)"):
-        trainer.check_weights()
+        check_weights(trainer.networks, trainer.step_count)
 
 
 # Games that cannot be played.
