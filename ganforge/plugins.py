@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
+from ganforge.discovery import installed
 from ganforge.errors import UsageError, choices_text
 from ganforge.hookspecs import KINDS, NAMESPACE, Hooks, hook_name
 from ganforge.registry import Component, Plugin, Registry
@@ -27,16 +27,17 @@ def load_registry(extra: Iterable[ModuleType] = ()) -> Registry:
     """
     manager = pluggy.PluginManager(NAMESPACE)
     manager.add_hookspecs(Hooks)
-    found = sorted(entry_points(group=NAMESPACE), key=lambda entry: entry.name)
+    found = installed()
     if not found:
         raise UsageError(
             "no plugin is installed, not even ganforge's own: the package is not installed",
             hint="Run 'pip install -c constraints.txt .' in ganforge's folder.",
         )
     plugins: list[Plugin] = []
-    origins: dict[int, tuple[str, str]] = {}
     for entry in found:
-        plugin = _plugin_of(entry, {p.name for p in plugins}, origins)
+        taken = {plugin.name for plugin in plugins}
+        name = entry.name if entry.name not in taken else f"{entry.package}.{entry.name}"
+        plugin = Plugin(name, entry.package, entry.version)
         plugins.append(plugin)
         _load(plugin, manager, entry.load)
     for module in extra:
@@ -45,17 +46,6 @@ def load_registry(extra: Iterable[ModuleType] = ()) -> Registry:
         plugins.append(plugin)
         _load(plugin, manager, lambda module=module: module)  # type: ignore[misc]
     return Registry(plugins)
-
-
-def _plugin_of(entry: EntryPoint, taken: set[str], origins: dict[int, tuple[str, str]]) -> Plugin:
-    """A plugin by its entry point; ``origins`` keeps what was parsed of each distribution."""
-    key = id(entry.dist)
-    if key not in origins:
-        facts = entry.dist.metadata if entry.dist else {"Name": "unknown", "Version": "unknown"}
-        origins[key] = (str(facts["Name"]), str(facts["Version"]))
-    package, version = origins[key]
-    name = entry.name if entry.name not in taken else f"{package}.{entry.name}"
-    return Plugin(name, package, version)
 
 
 def _load(plugin: Plugin, manager: pluggy.PluginManager, load: Callable[[], Any]) -> None:

@@ -29,6 +29,7 @@ LAYERS = {
     "registry": 1.5,
     "durations": 1.5,
     "engine": 1,
+    "discovery": 0.5,
     "hookspecs": 0.5,
     "errors": 0,
 }

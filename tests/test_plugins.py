@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from ganforge import discovery
 from ganforge.errors import PluginError, UsageError
 from ganforge.plugins import load_registry
 from ganforge.registry import Component, Plugin, Registry
@@ -118,11 +119,42 @@ def test_a_missing_target_is_told_when_it_is_used(install: Callable[[str, str], 
 def test_without_any_plugin_the_message_says_how_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ganforge.plugins.entry_points", lambda group: [])
+    monkeypatch.setattr("ganforge.plugins.installed", list)
     with pytest.raises(UsageError) as caught:
         load_registry()
     assert "no plugin is installed" in caught.value.message
     assert "pip install" in str(caught.value.hint)
+
+
+def test_what_is_installed_is_remembered_until_the_path_changes(
+    install: Callable[[str, str], None],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    looks = []
+    look = discovery._look
+
+    def counted() -> list[discovery.Found]:
+        looks.append(1)
+        return look()
+
+    monkeypatch.setattr(discovery, "_look", counted)
+    first = discovery.installed()
+    assert discovery.installed() == first
+    assert len(looks) == 1
+    install("late", "")
+    assert {found.name for found in discovery.installed()} == {"late", *(f.name for f in first)}
+    (kept,) = (cache / "ganforge").iterdir()
+    kept.write_text("[1, 2")  # a damaged cache is made anew
+    assert len(discovery.installed()) == len(first) + 1
+    assert len(looks) == 3
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc")
+    assert "mnist" in {found.name for found in discovery.installed()}
 
 
 def registry_of(*owners: tuple[str, str]) -> Registry:
