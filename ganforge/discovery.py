@@ -77,7 +77,8 @@ def _cache_file(folders: list[str]) -> Path:
     """One file for each path that Python may have: environments do not disturb each other."""
     from hashlib import blake2b
 
-    text = "\n".join([sys.version, str(Path.cwd()), *folders])
+    here = str(Path.cwd()) if "" in folders else ""
+    text = "\n".join([sys.version, here, *folders])
     name = blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "ganforge" / f"plugins-{name}.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,11 @@ def environment() -> dict[str, str]:
 def ganforge(tmp_path: Path, environment: dict[str, str]) -> Ganforge:
     """``ganforge(*arguments)`` in an empty folder; never a traceback unless one is expected."""
 
-    def call(*arguments: str, cwd: Path = tmp_path, traceback: bool = False) -> Done:
+    def call(*arguments: str, traceback: bool = False) -> Done:
         done = subprocess.run(
             command(*arguments),
-            cwd=cwd,
-            env=environment,
+            cwd=tmp_path,
+            env={**environment, "PYTHONPATH": str(tmp_path / "plugins")},
             capture_output=True,
             text=True,
             timeout=120,
@@ -36,6 +37,20 @@ def ganforge(tmp_path: Path, environment: dict[str, str]) -> Ganforge:
         return Done(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Callable[[str], None]:
+    """``plugin(source)`` installs a module as the plugin ``acme`` for what ``ganforge`` runs."""
+
+    def install(source: str) -> None:
+        info = tmp_path / "plugins" / "acme_gan-0.3.dist-info"
+        info.mkdir(parents=True)
+        (tmp_path / "plugins" / "acme_gan.py").write_text(source)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-gan\nVersion: 0.3\n")
+        (info / "entry_points.txt").write_text("[ganforge]\nacme = acme_gan\n")
+
+    return install
 
 
 @pytest.fixture

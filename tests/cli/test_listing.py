@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from commandline import Ganforge
 
@@ -49,3 +50,33 @@ def test_describe_tells_options_documentation_and_origin(ganforge: Ganforge) -> 
 def test_help_groups_the_commands(ganforge: Ganforge) -> None:
     text = ganforge("--help").out
     assert text.index("Train:") < text.index("\n  run ") < text.index("Use a trained model:")
+
+
+def test_plugins_add_commands_and_a_broken_one_stops_nothing(
+    ganforge: Ganforge, plugin: Callable[[str], None]
+) -> None:
+    plugin(
+        "import click\n"
+        "from ganforge import hookimpl\n"
+        "@click.command()\ndef hello():\n    'Greet.'\n    click.echo('hello from acme')\n"
+        "@hookimpl\ndef register_commands(cli):\n    cli.add_command(hello)\n    1 / 0\n"
+    )
+    assert "hello  Greet." in ganforge("--help").out
+    done = ganforge("hello")
+    assert done.out == "hello from acme\n"
+    told = "plugin 'acme' (acme-gan 0.3): register_commands failed: ZeroDivisionError"
+    assert told in done.err
+    assert ganforge("list-recipes").code == 0
+
+
+def test_a_broken_plugin_is_listed_with_its_reason(
+    ganforge: Ganforge, plugin: Callable[[str], None]
+) -> None:
+    plugin("import nothing_of_that_name")
+    done = ganforge("list-plugins")
+    (line,) = (line for line in done.out.splitlines() if line.startswith("acme"))
+    assert line.split()[:3] == ["acme", "0.3", "acme-gan"]
+    assert "not loaded: ModuleNotFoundError: No module named 'nothing_of_that_name'" in line
+    run = ganforge("run", "smoke", "--dry-run")
+    assert run.code == 0
+    assert run.err.count("nothing_of_that_name") == 1

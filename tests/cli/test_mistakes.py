@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gzip
 import shutil
-import subprocess
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from commandline import SHORT, Ganforge, command
+from commandline import SHORT, Ganforge
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_a_checkpoint_of_other_networks_is_refused(
 
 
 def test_a_plugins_fault_names_the_plugin_and_shows_it(
-    tmp_path: Path, environment: dict[str, str]
+    ganforge: Ganforge, plugin: Callable[[str], None]
 ) -> None:
-    (tmp_path / "acme_fault.py").write_text(
+    plugin(
         "from ganforge import hookimpl\n"
         "from ganforge.api import Callback\n"
         "@hookimpl\ndef register_callbacks(register): register('fault', Fault)\n"
@@ -136,22 +136,10 @@ def test_a_plugins_fault_names_the_plugin_and_shows_it(
         "    def __init__(self) -> None: pass\n"
         "    def on_step(self, run, values): return [][len(values)]\n"
     )
-    info = tmp_path / "acme_fault-0.3.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-fault\nVersion: 0.3\n")
-    (info / "entry_points.txt").write_text("[ganforge]\nfault = acme_fault\n")
-    done = subprocess.run(
-        command("run", "smoke", SHORT[0], "callbacks=[{use: fault}]"),
-        cwd=tmp_path,
-        env={**environment, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 1
-    assert "acme_fault.py" in done.stderr  # the traceback
-    last = done.stderr.splitlines()[-2:]
-    assert last == [
-        "Error: plugin 'fault' (acme-fault 0.3) failed: IndexError('list index out of range')",
+    done = ganforge("run", "smoke", SHORT[0], "callbacks=[{use: fault}]", traceback=True)
+    assert done.code == 1
+    assert "acme_gan.py" in done.err  # the traceback
+    assert done.err.splitlines()[-2:] == [
+        "Error: plugin 'acme' (acme-gan 0.3) failed: IndexError('list index out of range')",
         "What the run saved before is untouched.",
     ]
