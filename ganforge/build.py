@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 import ganforge
 from ganforge import export
 from ganforge.engine.average import Average
 from ganforge.engine.data import Dataset, ResidentFeed
-from ganforge.engine.game import Game, Term, batches_per_step, rank
+from ganforge.engine.game import Game, Term, batches_per_step, optimizer_steps, rank
 from ganforge.engine.latent import Latent
 from ganforge.engine.run import Callback, Facts, Run, evaluating
 from ganforge.engine.streams import Streams
@@ -23,6 +26,17 @@ from ganforge.engine.trainer import Settings, Trainer
 from ganforge.errors import GanforgeError, PluginError, UsageError
 from ganforge.recipe.schema import Recipe, Spec
 from ganforge.registry import Component
+
+MADE: dict[str, type] = {
+    "dataset": Dataset,
+    "generator": nn.Module,
+    "discriminator": nn.Module,
+    "game": Game,
+    "optimizer": Optimizer,
+    "schedule": LRScheduler,
+    "callback": Callback,
+}
+"""What a component of each kind must be."""
 
 
 @dataclass
@@ -38,9 +52,16 @@ def construct(spec: Spec, **injected: Any) -> Any:
     """Make a component; a fault in its code is reported as its plugin's.
 
     Raises:
-        PluginError: The constructor raised something that is not meant for the user.
+        PluginError: The constructor raised something that is not meant for the user, or made
+            something that its kind is not.
     """
-    return guarded(spec.component, lambda: spec.target(**spec.options, **injected))
+    made = guarded(spec.component, lambda: spec.target(**spec.options, **injected))
+    wanted = MADE.get(spec.component.kind, object)
+    if not isinstance(made, wanted):
+        raise PluginError(
+            f"{spec.component} is no {wanted.__module__}.{wanted.__qualname__} but {type(made)}"
+        )
+    return made
 
 
 def guarded(component: Component, call: Callable[[], Any]) -> Any:
@@ -78,16 +99,7 @@ def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
         name: construct(spec, params=list(networks[name].parameters()))
         for name, spec in recipe.optimizers.items()
     }
-    schedules = {
-        name: construct(
-            spec,
-            **{
-                key: {"optimizer": optimizers[name], "total_steps": settings.total_steps}[key]
-                for key in spec.injected
-            },
-        )
-        for name, spec in recipe.schedules.items()
-    }
+    schedules = _schedules(recipe, game, optimizers, settings.total_steps)
     sampler = game.sampler
     averages = {sampler: Average(networks[sampler], decay=recipe.ema.decay)} if recipe.ema else {}
     trainer = Trainer(
@@ -152,10 +164,20 @@ def _networks(
         injected = _injected(spec, recipe, dataset)
         with streams.isolated("weights", name):
             network = construct(spec, **injected)
-        if not isinstance(network, nn.Module):
-            raise PluginError(f"{spec.component} is no torch.nn.Module but {type(network)}")
         networks[name] = network.to(device).train()
     return networks
+
+
+def _schedules(
+    recipe: Recipe, game: Game, optimizers: dict[str, Optimizer], total_steps: int
+) -> dict[str, LRScheduler]:
+    """The schedules by network; each counts its own optimizer's steps."""
+    schedules = {}
+    for name, spec in recipe.schedules.items():
+        steps = optimizer_steps(game.phases(), name, total_steps)
+        supply = {"optimizer": optimizers[name], "total_steps": steps}
+        schedules[name] = construct(spec, **{key: supply[key] for key in spec.injected})
+    return schedules
 
 
 def _injected(spec: Spec, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
@@ -197,7 +219,7 @@ def _total_steps(recipe: Recipe, game: Game, feed: ResidentFeed) -> int:
         return recipe.train.steps
     assert recipe.train.epochs is not None  # the schema sees to it
     steps_per_epoch = feed.batches_per_epoch / batches_per_step(game.phases())
-    return max(1, int(recipe.train.epochs * steps_per_epoch))
+    return ceil(Fraction(str(recipe.train.epochs)) * steps_per_epoch)
 
 
 def _unused(name: str, taken: dict[str, Any]) -> str:

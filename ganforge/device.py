@@ -17,6 +17,8 @@ def choose(name: str | None) -> torch.device:
         return torch.device(_best())
     try:
         device = torch.device(str(name))
+        if device.type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError("ganforge trains on cpu, cuda or mps")
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(

@@ -39,7 +39,10 @@ def installed() -> list[Found]:
     import json
 
     key = [[folder, _time(folder)] for folder in sys.path]
-    path = _cache_file(sys.path)
+    try:
+        path = _cache_file(sys.path)
+    except (RuntimeError, OSError):  # a user without a home, a folder that is gone
+        return _look()
     with suppress(OSError, ValueError, TypeError, KeyError):  # no cache, or a damaged one: look
         kept = json.loads(path.read_bytes())
         if kept["key"] == key:

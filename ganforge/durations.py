@@ -45,7 +45,7 @@ class Every:
         """Whether the step just completed ends a period."""
         if self.unit == "steps":
             return clock.step % self.count == 0
-        return clock.ends_epoch and clock.epochs_completed() % self.count == 0
+        return any(epoch % self.count == 0 for epoch in clock.ended_epochs)
 
     def __str__(self) -> str:
         return f"{self.count} {self.unit if self.count != 1 else self.unit[:-1]}"

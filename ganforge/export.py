@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pydantic
 import safetensors
 import safetensors.torch
 import torch
@@ -17,10 +18,26 @@ from ganforge.engine.files import write_atomic
 from ganforge.engine.latent import Latent
 from ganforge.errors import GanforgeError, PluginError, UsageError
 from ganforge.options import read_signature
+from ganforge.recipe.schema import LatentBlock
 from ganforge.registry import Registry
 
 FORMAT = 1
 _KEY = "ganforge"
+
+
+class Description(pydantic.BaseModel):
+    """What an exported file says of its network; more may stand there."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+
+    format: int
+    kind: str
+    use: str
+    plugin: str
+    package: str
+    options: dict[str, Any]
+    injected: dict[str, Any]
+    latent: LatentBlock
 
 
 @dataclass(frozen=True)
@@ -50,7 +67,9 @@ class Exported:
 def write(path: Path, network: nn.Module, facts: dict[str, Any]) -> None:
     """Write a network's weights and ``facts``, whole or not at all."""
     tensors = {
-        name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
+        # A copy each: the format refuses tensors that share memory, as tied weights do.
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in network.state_dict().items()
     }
     metadata = {_KEY: json.dumps({"format": FORMAT, "ganforge": ganforge.__version__, **facts})}
     write_atomic(path, safetensors.torch.save(tensors, metadata))
@@ -79,14 +98,14 @@ def read(path: Path, registry: Registry, *, device: torch.device) -> Exported:
     options, problems = signature.check(facts["options"])
     if problems:
         raise GanforgeError(f"{path}: {problems[0].message}", hint=problems[0].hint)
-    injected = {name: facts["injected"][name] for name in signature.injected}
-    if "image_shape" in injected:
-        injected["image_shape"] = tuple(injected["image_shape"])
     try:
+        injected = {name: facts["injected"][name] for name in signature.injected}
+        if "image_shape" in injected:
+            injected["image_shape"] = tuple(injected["image_shape"])
         network = target(**options, **injected)
         network.load_state_dict(tensors)
     except Exception as error:
-        raise PluginError(f"{path}: {qualified} does not take these weights: {error}") from error
+        raise PluginError(f"{path}: {qualified} cannot be rebuilt: {error!r}") from error
     return Exported(network.to(device).eval().requires_grad_(False), facts)
 
 
@@ -106,12 +125,15 @@ def _contents(path: Path, device: torch.device) -> tuple[dict[str, Any], dict[st
             hint="Only files that ganforge wrote can be used.",
         )
     try:
-        facts: dict[str, Any] = json.loads(metadata[_KEY])
-        wanted = ("format", "kind", "use", "plugin", "package", "options", "injected", "latent")
-        missing = [name for name in wanted if name not in facts]
-    except (ValueError, TypeError) as error:
-        raise GanforgeError(f"{path}: its description is damaged: {error}") from error
-    if missing or facts["format"] != FORMAT:
-        what = f"lacks {', '.join(missing)}" if missing else f"has format {facts['format']}"
-        raise GanforgeError(f"{path}: its description {what}; this version reads format {FORMAT}")
+        facts = Description.model_validate_json(metadata[_KEY]).model_dump()
+    except pydantic.ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"])) or "it"
+        raise GanforgeError(
+            f"{path}: its description is damaged: {where}: {fault['msg']}"
+        ) from error
+    if facts["format"] != FORMAT:
+        raise GanforgeError(
+            f"{path}: it has format {facts['format']}; this version reads format {FORMAT}"
+        )
     return facts, tensors

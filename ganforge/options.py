@@ -171,7 +171,10 @@ def read_signature(target: Callable[..., Any], kind: str) -> Signature:
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (hints[parameter.name], default)
     config = pydantic.ConfigDict(
-        extra="forbid", arbitrary_types_allowed=True, protected_namespaces=()
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        allow_inf_nan=False,
     )
     model = pydantic.create_model(name, __config__=config, **fields)
     return Signature(kind, model, frozenset(asked))

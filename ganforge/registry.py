@@ -142,6 +142,13 @@ class Registry:
             )
         return owner
 
+    def name_of(self, component: Component) -> str:
+        """The shortest name by which this component, and no other, is found."""
+        namesakes = [c for c in self.components(component.kind) if c.name == component.name]
+        if _owner(namesakes) is component:
+            return component.name
+        return f"{component.plugin.name}:{component.name}"
+
     def _unknown_hint(self, kind: str, name: str) -> str:
         hint = choices_text(name, self.names(kind))
         failed = [plugin for plugin in self.plugins if plugin.error]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 from rich.console import Console
 from rich.table import Table
@@ -12,7 +13,7 @@ from ganforge.engine.run import Run
 
 
 def _console() -> Console:
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def show_plan(prepared: Prepared, *, folder: Path | None) -> None:
@@ -57,7 +58,7 @@ def show_end(run: Run, *, quiet: bool) -> None:
     clock = run.clock
     if run.outcome == "stopped":
         console.print(f"Stopped and saved at step {clock.step:,} of {clock.total_steps:,}.")
-        console.print(f"Resume with: ganforge resume {run.folder}", soft_wrap=True)
+        console.print(f"Resume with: ganforge resume {quote(str(run.folder))}", soft_wrap=True)
         return
     if quiet:
         return
@@ -69,4 +70,4 @@ def show_end(run: Run, *, quiet: bool) -> None:
     for name, path in rows.items():
         if path is not None:
             console.print(f"  {name}   {path}", soft_wrap=True)
-    console.print(f"  next        ganforge generate {run.folder} -n 64", soft_wrap=True)
+    console.print(f"  next        ganforge generate {quote(str(run.folder))} -n 64", soft_wrap=True)

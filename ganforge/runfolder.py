@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from ganforge.engine import checkpoint
 from ganforge.engine.files import write_atomic
 from ganforge.errors import GanforgeError, UsageError
 from ganforge.recipe.schema import Recipe
+from ganforge.recipe.source import visible
 from ganforge.registry import Plugin
 
 RECIPE = "recipe.yaml"
@@ -94,9 +96,8 @@ def describe_environment(
 
 def write_recipe(folder: Path, recipe: Recipe) -> None:
     """Write the resolved recipe."""
-    head = (
-        f"# ganforge resume {folder}\n# The recipe of this run, with every default written out.\n"
-    )
+    command = f"ganforge resume {visible(quote(str(folder)))}"
+    head = f"# {command}\n# The recipe of this run, with every default written out.\n"
     write_atomic(folder / RECIPE, (head + recipe_text(recipe)).encode())
 
 
@@ -121,6 +122,6 @@ def check_resumable(folder: Path) -> Path:
     if not found:
         raise UsageError(
             f"'{folder}' has no checkpoint to resume from",
-            hint=f"Start it afresh with: ganforge run {folder / RECIPE}",
+            hint=f"Start it afresh with: ganforge run {quote(str(folder / RECIPE))}",
         )
     return list(found.values())[-1]

@@ -75,7 +75,9 @@ def test_a_shape_that_does_not_fit_the_data_is_told() -> None:
 
 
 def test_what_is_no_module_is_refused() -> None:
-    with pytest.raises(PluginError, match=r"is no torch\.nn\.Module"):
+    with pytest.raises(
+        PluginError, match=r"is no torch\.nn\.modules\.module\.Module but <class 'int'>"
+    ):
         prepare("generator={use: not_a_module}")
 
 
@@ -104,6 +106,9 @@ def test_building_leaves_the_global_random_state_alone() -> None:
         (["train={epochs: 2.5, batch_size: 128}"], 195),
         (["train={epochs: 5, batch_size: 128}", "game={use: two_player, d_steps: 5}"], 78),
         (["train={epochs: 1, batch_size: 128}", "dataset.split=train"], 468),
+        # 93.6: the last epoch is completed
+        (["train={epochs: 1, batch_size: 128}", "dataset.split=train", "game.d_steps=5"], 94),
+        (["train={epochs: 0.29, batch_size: 100}"], 29),
     ],
 )
 def test_epochs_become_steps(overrides: list[str], steps: int) -> None:

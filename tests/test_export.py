@@ -68,9 +68,12 @@ def test_a_missing_plugin_is_named(exported: Path) -> None:
     ("change", "text"),
     [
         (lambda f: f.update(format=99), "has format 99; this version reads format 1"),
-        (lambda f: f.pop("latent"), "lacks latent"),
+        (lambda f: f.pop("latent"), "latent: Field required"),
+        (lambda f: f["latent"].update(distribution="x"), "latent.distribution: Input should be"),
+        (lambda f: f.update(options=3), "options: Input should be an object"),
+        (lambda f: f["injected"].pop("latent_dim"), "cannot be rebuilt: KeyError"),
         (lambda f: f["options"].update(channels=-1), "channels: should be greater than"),
-        (lambda f: f["options"].update(channels=4), "does not take these weights"),
+        (lambda f: f["options"].update(channels=4), "cannot be rebuilt"),
     ],
 )
 def test_a_description_that_does_not_fit_is_refused(
@@ -103,3 +106,11 @@ def test_a_pickle_is_never_run(tmp_path: Path) -> None:
     with pytest.raises(GanforgeError, match="not a readable safetensors file"):
         export.read(path, load_registry(), device=CPU)
     assert not proof.exists()
+
+
+def test_tied_weights_are_written_once_each(tmp_path: Path) -> None:
+    network = torch.nn.ModuleDict({"one": torch.nn.Linear(2, 2)})
+    network["other"] = network["one"]
+    export.write(tmp_path / "tied.safetensors", network, {})
+    back = safetensors.torch.load_file(tmp_path / "tied.safetensors")
+    assert torch.equal(back["one.weight"], back["other.weight"])

@@ -108,3 +108,11 @@ def test_a_period_is_due_at_its_steps_or_at_the_end_of_its_epochs() -> None:
     assert due == {"4 steps": [4, 8], "1 epoch": [3, 5, 8, 10], "2 epochs": [5, 10]}
     assert str(Every.parse("1 epoch")) == "1 epoch"
     assert str(Every.parse(100)) == "100 steps"
+
+
+def test_no_period_is_missed_when_a_step_spans_several_epochs() -> None:
+    from fractions import Fraction
+
+    clocks = [Clock(step, 4, Fraction(1, 3)) for step in range(1, 5)]  # three epochs a step
+    assert [list(clock.ended_epochs) for clock in clocks[:2]] == [[1, 2, 3], [4, 5, 6]]
+    assert [clock.step for clock in clocks if Every.parse("5 epochs").due(clock)] == [2, 4]

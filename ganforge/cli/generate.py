@@ -54,6 +54,8 @@ def generate(
     RUN_OR_FILE is a run's folder, or a generator.safetensors by itself. The same seed gives the
     same picture.
     """
+    if out is not None and out.suffix.lower() != ".png":
+        raise UsageError(f"--out must name a .png file, not '{out}'")
     if out is not None and out_dir is not None:
         raise UsageError("--out and --out-dir exclude each other")
     from ganforge.device import choose
@@ -64,6 +66,11 @@ def generate(
     registry, where = load_registry(), choose(device)
     path = _generator_file(source)
     generator = read(path, registry, device=where)
+    if generator.facts["kind"] != "generator":
+        raise UsageError(
+            f"'{path}' holds a {generator.facts['kind']}, which makes no samples",
+            hint="Name the run's folder or its generator.safetensors.",
+        )
     judge = None
     if best_of > 1:
         judge = read(_judge_file(path), registry, device=where)

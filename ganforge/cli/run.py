@@ -7,15 +7,21 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganforge.errors import UsageError
+
 if TYPE_CHECKING:
+    from ganforge.engine.clock import Clock
     from ganforge.engine.run import Run
     from ganforge.recipe.schema import Recipe
 
 DEVICE = click.option("--device", help="auto (the default), cpu, cuda, cuda:1, mps.")
+CHANGEABLE = ("train.epochs=", "train.steps=", "callbacks")
+"""What a resumed run may have other than its checkpoint had."""
 QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress on the terminal.")
 OVERRIDES = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 
@@ -76,10 +82,19 @@ def resume(folder: Path, overrides: tuple[str, ...], device: str | None, quiet: 
     """Go on with a run that was stopped, from its newest checkpoint.
 
     RUN is the run's folder. A finished run can be made longer: ganforge resume RUN train.epochs=20
+    Nothing else but its callbacks can be changed.
     """
     from ganforge import build, runfolder
     from ganforge.engine import checkpoint
 
+    for override in overrides:
+        if not override.startswith(CHANGEABLE):
+            raise UsageError(
+                f"a run cannot be resumed with '{override}': "
+                f"only {', '.join(CHANGEABLE)} can change",
+                hint=f"Start another run: ganforge run {quote(str(folder / runfolder.RECIPE))} "
+                f"{quote(override)}",
+            )
     newest = runfolder.check_resumable(folder)
     checked, _ = _check(folder / runfolder.RECIPE, overrides)
     chosen = _choose(device)
@@ -89,8 +104,8 @@ def resume(folder: Path, overrides: tuple[str, ...], device: str | None, quiet: 
     if resumed.clock.finished:
         click.echo(
             f"Nothing to do: the run has completed {resumed.clock.step:,} steps; its recipe asks "
-            f"for {resumed.clock.total_steps:,}.\nTo train longer: ganforge resume {folder} "
-            f"{_longer(prepared.recipe)}",
+            f"for {resumed.clock.total_steps:,}.\nTo train longer: ganforge resume "
+            f"{quote(str(folder))} {_longer(prepared.recipe, resumed.clock)}",
             err=True,
         )
         return
@@ -99,11 +114,11 @@ def resume(folder: Path, overrides: tuple[str, ...], device: str | None, quiet: 
     _play(resumed, prepared, quiet=quiet)
 
 
-def _longer(recipe: Recipe) -> str:
-    """An override that doubles a run."""
+def _longer(recipe: Recipe, clock: Clock) -> str:
+    """An override that doubles what a run has trained."""
     if recipe.train.steps is not None:
-        return f"train.steps={2 * recipe.train.steps}"
-    return f"train.epochs={2 * (recipe.train.epochs or 1):g}"
+        return f"train.steps={2 * clock.step}"
+    return f"train.epochs={2 * clock.epoch:g}"
 
 
 def _check(path: Path, overrides: tuple[str, ...]) -> Any:

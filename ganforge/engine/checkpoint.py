@@ -71,6 +71,8 @@ def load(path: Path, *, device: torch.device) -> dict[str, Any]:
     """
     try:
         manifest = json.loads((path / "manifest.json").read_text())
+        if not isinstance(manifest, dict):
+            raise ValueError("the manifest is no mapping")
         if manifest["format"] != FORMAT:
             raise GanforgeError(
                 f"{path}: checkpoint format {manifest['format']}, this version reads {FORMAT}",
@@ -80,8 +82,9 @@ def load(path: Path, *, device: torch.device) -> dict[str, Any]:
             path / "state.pt", map_location=device, weights_only=True
         )
     except (OSError, ValueError, KeyError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = (str(error) or repr(error)).splitlines()[0]
         raise GanforgeError(
-            f"{path}: this checkpoint cannot be read: {str(error).splitlines()[0]}",
+            f"{path}: this checkpoint cannot be read: {reason}",
             hint="Delete the folder to resume from the checkpoint before it.",
         ) from error
     return state

@@ -34,6 +34,7 @@ class Clock:
         return self.step >= self.total_steps
 
     @property
-    def ends_epoch(self) -> bool:
-        """Whether the step just completed was the last one of an epoch."""
-        return self.step > 0 and self.epochs_completed() > self.epochs_completed(self.step - 1)
+    def ended_epochs(self) -> range:
+        """The epochs, counted from 1, that the step just completed has ended; mostly none."""
+        before = self.epochs_completed(max(self.step - 1, 0))
+        return range(before + 1, self.epochs_completed() + 1)

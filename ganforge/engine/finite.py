@@ -16,8 +16,8 @@ class NotFiniteError(GanforgeError):
     def __init__(self, where: str, what: list[str], step: int) -> None:
         super().__init__(
             f"step {step}: not finite any more: {where} ({', '.join(what)})",
-            hint="Lower the learning rate, or regularise the discriminator; an earlier checkpoint "
-            "of this run is untouched.",
+            hint="Lower the learning rate, or regularise the discriminator; what the run has saved "
+            "before is untouched.",
         )
 
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from typing import Any, ClassVar
 
 import torch
@@ -117,6 +118,11 @@ def batches_per_step(phases: Sequence[Phase]) -> Fraction:
     if total == 0:
         raise PluginError("no phase of this game draws a batch of real samples")
     return total
+
+
+def optimizer_steps(phases: Sequence[Phase], network: str, steps: int) -> int:
+    """How often a network's optimizer steps in so many steps of a run."""
+    return sum(ceil(steps / p.every) * p.repeats for p in phases if network in p.learns)
 
 
 def judge_scores(output: Tensor | Mapping[str, Tensor], count: int) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from ganforge.engine import checkpoint
 from ganforge.engine.clock import Clock
 from ganforge.engine.finite import check_weights
 from ganforge.engine.trainer import Trainer, Values
+from ganforge.errors import GanforgeError
 
 Outcome = Literal["running", "finished", "stopped", "failed"]
 
@@ -161,11 +162,21 @@ class Run:
         return {"trainer": self.trainer.state_dict(), "callbacks": states}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint; callbacks that are new to the recipe start afresh."""
-        self.trainer.load_state_dict(state["trainer"])
-        for name, callback in self.callbacks.items():
-            if name in state["callbacks"]:
-                callback.load_state_dict(state["callbacks"][name])
+        """Go on from a checkpoint; callbacks that are new to the recipe start afresh.
+
+        Raises:
+            GanforgeError: This is no state of such a run.
+        """
+        try:
+            self.trainer.load_state_dict(state["trainer"])
+            for name, callback in self.callbacks.items():
+                if name in state["callbacks"]:
+                    callback.load_state_dict(state["callbacks"][name])
+        except (KeyError, TypeError) as error:
+            raise GanforgeError(
+                f"the newest checkpoint in {self.checkpoints} is no state of this run: {error!r}",
+                hint="Delete its folder to resume from the checkpoint before it.",
+            ) from error
         self._saved_step = self.clock.step
 
     def network_for_sampling(self, name: str) -> nn.Module:

@@ -38,6 +38,7 @@ def restore(groups: Mapping[str, Group], state: Mapping[str, Any]) -> None:
             try:
                 owner.load_state_dict(state[group][name])
             except (RuntimeError, ValueError, KeyError) as error:
+                reason = " ".join(str(error).split()[:40])  # torch lists every weight
                 raise GanforgeError(
-                    f"the checkpoint does not fit the {group[:-1]} '{name}': {error}", hint=_HINT
+                    f"the checkpoint does not fit the {group[:-1]} '{name}': {reason}", hint=_HINT
                 ) from error

@@ -34,7 +34,7 @@ PLACES = ("dataset", "game", "loss", "regularizers", "optimizer", "schedule", "c
 class _TermSettings(pydantic.BaseModel):
     """What the framework adds to the options of every regularizer."""
 
-    weight: Annotated[float, Field(ge=0)]
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     every: Annotated[int, Field(ge=1)]
 
 
@@ -59,6 +59,8 @@ class _Checker:
     def recipe(self) -> Recipe:
         top = self.document.value
         head = self.block(Head, (), {name: top[name] for name in HEAD if name in top})
+        if isinstance(top.get("game"), dict):
+            top["game"].setdefault("use", DEFAULT_GAME)
         game = self.component("game", ("game",), default={"use": DEFAULT_GAME})
         kinds: Mapping[str, str] = game.target.networks if game else {}
         if game is not None:
@@ -159,7 +161,8 @@ class _Checker:
         if problems:
             return None
         written = signature.model.model_construct(**options).model_dump(mode="json")
-        return Spec(component, target, options, written, signature.injected)
+        name = self.registry.name_of(component)
+        return Spec(component, name, target, options, written, signature.injected)
 
     def by_network(
         self, kind: str, networks: Mapping[str, str], *, required: bool
@@ -216,14 +219,14 @@ class _Checker:
             spec = self.spec("callback", path, node, framework=frozenset({"enabled"}))
             if spec is None:
                 continue
-            named.add(spec.component.name)
+            named.add(spec.name)
             enabled = node.get("enabled", True)
             if not isinstance(enabled, bool):
                 self.problem((*path, "enabled"), "enabled should be true or false")
             elif enabled:
                 listed.append(spec)
             else:
-                disabled.append(spec.component.name)
+                disabled.append(spec.name)
         missing = [name for name in DEFAULT_CALLBACKS if name not in named]
         defaults = [self.spec("callback", ("callbacks",), {"use": name}) for name in missing]
         return [spec for spec in defaults if spec is not None] + listed, disabled

@@ -22,7 +22,7 @@ DEFAULT_CALLBACKS = ("progress", "metrics", "sample_grid", "loss_plot", "checkpo
 
 
 class _Block(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Head(_Block):
@@ -49,8 +49,8 @@ class EmaBlock(_Block):
 class TrainBlock(_Block):
     """How long, and in which portions."""
 
-    epochs: Annotated[float, Field(gt=0)] | None = None
-    steps: Annotated[int, Field(ge=1)] | None = None
+    epochs: Annotated[float, Field(gt=0, le=10**9)] | None = None
+    steps: Annotated[int, Field(ge=1, le=10**12)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 64
     micro_batches: Annotated[int, Field(ge=1)] = 1
     clip_grad_norm: Annotated[float, Field(gt=0)] | None = None
@@ -58,9 +58,9 @@ class TrainBlock(_Block):
     @pydantic.model_validator(mode="after")
     def _check(self) -> TrainBlock:
         if (self.epochs is None) == (self.steps is None):
-            raise ValueError("train: give exactly one of 'epochs' and 'steps'")
+            raise ValueError("give exactly one of 'epochs' and 'steps'")
         if self.micro_batches > self.batch_size:
-            raise ValueError("train: there are more micro_batches than samples in a batch")
+            raise ValueError("there are more micro_batches than samples in a batch")
         return self
 
 
@@ -70,6 +70,7 @@ class Spec:
 
     Args:
         component: What ``use`` named.
+        name: The name that finds it again: with its plugin's where the bare one is another's.
         target: Its class or function.
         options: Keyword arguments for it, validated, with defaults filled in.
         written: The options as plain YAML values, defaults filled in.
@@ -77,6 +78,7 @@ class Spec:
     """
 
     component: Component
+    name: str
     target: Any
     options: dict[str, Any]
     written: dict[str, Any]
@@ -84,7 +86,7 @@ class Spec:
 
     def plain(self) -> dict[str, Any]:
         """As it would stand in a recipe."""
-        return {"use": self.component.name, **self.written}
+        return {"use": self.name, **self.written}
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def locate(name: str) -> Path:
         UsageError: There is neither.
     """
     path = Path(name)
-    if path.exists():
+    if path.is_file() or (path.is_dir() and name not in shipped()):
         return path
     recipes = shipped()
     if name in recipes:

@@ -35,7 +35,7 @@ def read_losses(path: Path) -> dict[str, tuple[Series, Series]]:
     found: dict[str, tuple[list[float], list[float]]] = {}
     for row in read_rows(path):
         for key, value in row.items():
-            if key.endswith("/loss"):
+            if key.endswith("/loss") and isinstance(value, int | float):
                 steps, losses = found.setdefault(key.removesuffix("/loss"), ([], []))
                 steps.append(row["step"])
                 losses.append(value)

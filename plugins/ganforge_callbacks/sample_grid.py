@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ganforge.api import Callback, Every, Run, Values, grid, save_png
+from ganforge.api import Callback, Every, Run, UsageError, Values, grid, save_png
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -21,6 +21,8 @@ class SampleGrid(Callback):
         count: How many samples.
         columns: Samples in a row; a near-square grid if not given.
         at_epochs: After these epochs a picture named ``epoch_0030.png`` is written as well.
+    Raises:
+        UsageError: The samples are no pictures.
     """
 
     def __init__(
@@ -37,12 +39,22 @@ class SampleGrid(Callback):
         self.at_epochs = frozenset(at_epochs or ())
         self._last: int | None = None
 
+    def on_start(self, run: Run) -> None:
+        """Refuse what cannot be drawn before any time is spent on it."""
+        shape = run.facts.sample_shape
+        if len(shape) != 3 or shape[0] not in (1, 3):
+            raise UsageError(
+                f"callback 'sample_grid' cannot draw samples of shape {shape}: pictures are "
+                "(C, H, W) with one or three channels",
+                hint="Switch it off with callbacks: [{use: sample_grid, enabled: false}].",
+            )
+
     def on_step(self, run: Run, values: Values) -> None:
         clock = run.clock
         if self.every.due(clock):
             self._draw(run)
-        if clock.ends_epoch and clock.epochs_completed() in self.at_epochs:
-            self._draw(run, f"epoch_{clock.epochs_completed():04d}")
+        for epoch in self.at_epochs.intersection(clock.ended_epochs):
+            self._draw(run, f"epoch_{epoch:04d}")
 
     def on_end(self, run: Run) -> None:
         """The last state is shown too, unless the run broke."""

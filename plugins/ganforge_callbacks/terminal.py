@@ -10,4 +10,4 @@ from rich.console import Console
 @cache
 def console() -> Console:
     """Standard error: progress never mixes with results on standard output."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from PIL import Image
+from pydantic import Field
 from rich.text import Text
 
 from ganforge.api import Callback, Every, Run, Values, grid
@@ -49,7 +52,9 @@ class TerminalPreview(Callback):
         rows: Rows of samples; as many in a row as the terminal's width has room for.
     """
 
-    def __init__(self, *, every: Every = Every(1, "epochs"), rows: int = 2) -> None:
+    def __init__(
+        self, *, every: Every = Every(1, "epochs"), rows: Annotated[int, Field(ge=1)] = 2
+    ) -> None:
         self.every = every
         self.rows = rows
 

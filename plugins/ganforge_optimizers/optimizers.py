@@ -10,6 +10,8 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn, optim
 
+from ganforge.api import UsageError
+
 Parameters = list[nn.Parameter]
 Rate = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -70,7 +72,13 @@ def sgd(
     weight_decay: NotNegative = 0.0,
 ) -> optim.Optimizer:
     """Gradient descent with momentum: Sutskever et al. 2013, 'On the importance of initialization
-    and momentum in deep learning'."""
+    and momentum in deep learning'.
+
+    Raises:
+        UsageError: Nesterov's momentum without momentum.
+    """
+    if nesterov and momentum == 0.0:
+        raise UsageError("nesterov needs a momentum", hint="Add momentum: 0.9.")
     return optim.SGD(
         params,
         lr,

@@ -65,6 +65,18 @@ from commandline import SHORT, Ganforge
             2,
             ["2 problems", "unknown loss", "seed"],
         ),
+        (
+            ["run", "smoke", "train.steps=null", "train.epochs=.inf"],
+            2,
+            ["train: epochs: should be"],
+        ),
+        (["run", "smoke", "optimizer.generator.lr=.inf"], 2, ["lr: should be a finite number"]),
+        (["run", "smoke", "--device", "meta"], 2, ["ganforge trains on cpu, cuda or mps"]),
+        (
+            ["run", "smoke", "optimizer.generator={use: sgd, nesterov: true}"],
+            2,
+            ["optimizer 'sgd': nesterov needs a momentum"],
+        ),
         (["resume", "runs"], 2, ["'runs' is no run folder"]),
         (["generate", "nothing.safetensors"], 2, ["there is no file 'nothing.safetensors'"]),
         (["describe", "generator", "dcgam"], 2, ["unknown generator", "Did you mean 'dcgan'?"]),
@@ -120,9 +132,27 @@ def test_a_checkpoint_of_other_networks_is_refused(
     in_process: Ganforge, tmp_path: Path, short_run: Path
 ) -> None:
     shutil.copytree(short_run, tmp_path / "run")
-    done = in_process("resume", "run", "generator.channels=16", "train.steps=9")
+    recipe = tmp_path / "run" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("channels: 8", "channels: 16"))
+    done = in_process("resume", "run", "train.steps=9")
     assert done.code == 1
     assert "the checkpoint does not fit the network 'generator'" in done.err
+
+
+def test_a_resumed_run_can_only_get_longer(
+    in_process: Ganforge, tmp_path: Path, short_run: Path
+) -> None:
+    shutil.copytree(short_run, tmp_path / "run")
+    done = in_process("resume", "run", "optimizer.generator.lr=0.5")
+    assert done.code == 2
+    assert "cannot be resumed with 'optimizer.generator.lr=0.5'" in done.err
+    assert "ganforge run run/recipe.yaml optimizer.generator.lr=0.5" in done.err
+
+
+def test_a_discriminator_makes_no_samples(in_process: Ganforge, short_run: Path) -> None:
+    done = in_process("generate", str(short_run / "discriminator.safetensors"))
+    assert done.code == 2
+    assert "holds a discriminator, which makes no samples" in done.err
 
 
 def test_a_plugins_fault_names_the_plugin_and_shows_it(

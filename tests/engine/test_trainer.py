@@ -21,7 +21,7 @@ from ganforge.engine.average import Average
 from ganforge.engine.clock import Clock
 from ganforge.engine.data import Dataset, ResidentFeed
 from ganforge.engine.finite import NotFiniteError, check_weights
-from ganforge.engine.game import batches_per_step, judge_scores, rank
+from ganforge.engine.game import batches_per_step, judge_scores, optimizer_steps, rank
 from ganforge.engine.run import Facts, Run, evaluating
 from ganforge.engine.streams import Streams
 from ganforge.engine.trainer import Trainer
@@ -357,7 +357,7 @@ def test_a_phase_in_every_other_step_draws_half_a_batch_a_step() -> None:
 
 def test_the_clock_ends_each_epoch_once() -> None:
     """With 93.6 steps an epoch, epoch k is over after ceil(93.6 k) steps."""
-    ends = [step for step in range(500) if Clock(step, 1000, Fraction(468, 5)).ends_epoch]
+    ends = [step for step in range(500) if Clock(step, 1000, Fraction(468, 5)).ended_epochs]
     assert ends == [math.ceil(93.6 * k) for k in range(1, 6)] == [94, 188, 281, 375, 468]
     assert Clock(468, 1000, Fraction(468, 5)).epoch == 5.0
     assert Clock(94, 1000, Fraction(468, 5)).epochs_completed() == 1
@@ -753,3 +753,13 @@ def test_the_feed_is_dealt_batch_by_batch(make_trainer: MakeTrainer) -> None:
     assert [phase for phase, _ in seen] == ["discriminator"] * 3 + ["generator"]
     for (_, real), expected in zip(seen, [*batches, batches[-1]], strict=True):
         assert torch.equal(real, expected)
+
+
+@pytest.mark.parametrize(("every", "repeats", "steps", "expected"), [(1, 5, 4, 20), (3, 2, 7, 6)])
+def test_an_optimizers_steps_are_counted_over_its_phases(
+    every: int, repeats: int, steps: int, expected: int
+) -> None:
+    """A schedule must know how often it will be stepped; in steps 0, 3 and 6 a phase plays."""
+    phase = Phase("p", ("d",), (Term("t", lambda round: round),), repeats=repeats, every=every)
+    assert optimizer_steps([phase], "d", steps) == expected
+    assert optimizer_steps([phase], "g", steps) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from ganforge.engine.run import Callback, Run
 from ganforge.engine.trainer import Values
 from ganforge.errors import UsageError
 from ganforge_callbacks.loss_plot import plot, read_losses, smoothed
-from ganforge_callbacks.metrics import Metrics
+from ganforge_callbacks.metrics import Metrics, read_rows
 from ganforge_callbacks.progress import describe, duration
 from ganforge_callbacks.sample_grid import SampleGrid
 from ganforge_callbacks.terminal_preview import half_blocks, shades
@@ -185,3 +186,17 @@ def test_a_failed_run_draws_no_last_grid(make_run: MakeRun) -> None:
         run.play()
     assert not (run.folder / "samples").exists()
     assert len((run.folder / "metrics.jsonl").read_text().splitlines()) == 1
+
+
+def test_samples_that_are_no_pictures_are_refused_before_training(make_run: MakeRun) -> None:
+    run = make_run()
+    run.facts = dataclasses.replace(run.facts, sample_shape=(2,))
+    with pytest.raises(UsageError, match=r"'sample_grid' cannot draw samples of shape \(2,\)"):
+        run.play()
+    assert run.clock.step == 0
+
+
+def test_lines_that_are_no_rows_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1}\n\xff\xfe\n7\n{}\n{"step": "x"}\n{"step": 2}\n{"st')
+    assert [row["step"] for row in read_rows(path)] == [1, 2]

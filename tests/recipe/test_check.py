@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import pytest
 
+from ganforge import hookimpl
 from ganforge.plugins import load_registry
 from ganforge.recipe.check import check
 from ganforge.recipe.reader import read_text
@@ -118,3 +121,24 @@ def test_all_problems_come_at_once() -> None:
         GOOD.replace("hinge", "hinges").replace("steps: 10", "stepz: 10").replace("adam", "adams")
     )
     assert text.startswith("4 problems:")  # the misspelt key also leaves no length
+
+
+def test_a_component_behind_another_of_its_name_keeps_its_plugins() -> None:
+    """The resolved recipe must find the same component again."""
+    module = ModuleType("acme")
+
+    @hookimpl
+    def register_losses(register):  # type: ignore[no-untyped-def]
+        register("hinge", object)
+
+    module.register_losses = register_losses  # type: ignore[attr-defined]
+    registry = load_registry(extra=[module])
+    text = GOOD.replace("{use: hinge}", "{use: 'acme:hinge'}")
+    plain = check(read_text(text, name="r.yaml"), registry).plain()
+    assert plain["loss"] == {"use": "acme:hinge"}
+
+
+def test_the_options_of_the_default_game_need_no_use() -> None:
+    recipe = checked(GOOD + "game: {d_steps: 5}\n")
+    assert recipe.plain()["game"]["use"] == "two_player"
+    assert recipe.game.options["d_steps"] == 5
