@@ -77,11 +77,14 @@ def _time(folder: str) -> int | None:
 
 
 def _cache_file(folders: list[str]) -> Path:
-    """One file for each path that Python may have: environments do not disturb each other."""
-    from hashlib import blake2b
+    """One file for each path that Python may have: environments do not disturb each other.
+
+    A checksum will do, as the file says for which path it is; hashlib is slow to import.
+    """
+    from binascii import crc32
 
     here = str(Path.cwd()) if "" in folders else ""
     text = "\n".join([sys.version, here, *folders])
-    name = blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
+    name = f"{crc32(text.encode(errors='replace')):08x}"
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "ganforge" / f"plugins-{name}.json"
