@@ -81,7 +81,7 @@ def run(
 def resume(folder: Path, overrides: tuple[str, ...], device: str | None, quiet: bool) -> None:
     """Go on with a run that was stopped, from its newest checkpoint.
 
-    RUN is the run's folder. A finished run can be made longer: ganforge resume RUN train.epochs=20
+    RUN is the run's folder. A finished run can be made longer: ganforge resume RUN train.epochs=20.
     Nothing else but its callbacks can be changed.
     """
     from ganforge import build, runfolder

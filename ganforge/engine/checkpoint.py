@@ -40,7 +40,7 @@ def save(folder: Path, state: dict[str, Any], manifest: dict[str, Any]) -> Path:
     write_atomic(
         partial / "manifest.json", json.dumps({"format": FORMAT, **manifest}, indent=2).encode()
     )
-    if final.exists():  # the same step again: after a stop right behind a scheduled save
+    if final.exists():  # a damaged one of this step, from before the run was resumed
         shutil.rmtree(final)
     partial.rename(final)
     sync_folder(folder)

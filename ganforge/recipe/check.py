@@ -167,7 +167,7 @@ class _Checker:
     def by_network(
         self, kind: str, networks: Mapping[str, str], *, required: bool
     ) -> dict[str, Spec | None]:
-        """``optimizer`` or ``schedule``: a component for each network that learns."""
+        """``optimizer`` or ``schedule``: a component for each network of the game."""
         nodes = self.document.value.get(kind) or {}
         if not isinstance(nodes, dict):
             self.problem((kind,), f"{kind} should be a mapping from network to {kind}")

@@ -11,9 +11,6 @@ from pydantic import Field
 from ganforge.recipe.source import Document
 from ganforge.registry import Component
 
-VERSION = 1
-"""The version of the recipe format that this version of ganforge writes and reads."""
-
 DEFAULT_GAME = "two_player"
 
 DEFAULT_CALLBACKS = ("progress", "metrics", "sample_grid", "loss_plot", "checkpoint")
