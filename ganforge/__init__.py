@@ -4,8 +4,8 @@ This module is torch-free: a plugin's hook module imports ``hookimpl`` from here
 builds on torch imports from :mod:`ganforge.api`.
 """
 
-from ganforge.hookspecs import Register, hookimpl
+from ganforge.hookspecs import Register, RegisterRecipe, hookimpl
 
-__all__ = ["Register", "__version__", "hookimpl"]
+__all__ = ["Register", "RegisterRecipe", "__version__", "hookimpl"]
 
 __version__ = "0.1.0"

@@ -1,12 +1,18 @@
-"""The hooks a plugin may implement: one for each kind of component, and one for commands.
+"""The hooks a plugin may implement: one for each kind of component, for recipes and for commands.
 
 A plugin is a module. It marks functions with ``@ganforge.hookimpl``, and each of them calls
 ``register(name, target, summary=...)`` for every component it adds. The target is a string
 ``"package.module:Name"``, so that listing plugins imports none of their code, or the class itself.
+
+The hooks have a version, which grows when one is added or changed. An implementation may take fewer
+arguments than its specification, so a new argument breaks no plugin. A hook or an argument that
+is to go stays for one release with ``warn_on_impl`` or ``warn_on_impl_args``, whose warning is
+shown as a note of the plugin.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
@@ -15,6 +21,9 @@ if TYPE_CHECKING:
     import click
 
 NAMESPACE = "ganforge"
+
+VERSION = 1
+"""Of the hooks. A plugin module may say which it needs at least: ``GANFORGE_HOOKS = 1``."""
 
 hookspec = pluggy.HookspecMarker(NAMESPACE)
 hookimpl = pluggy.HookimplMarker(NAMESPACE)
@@ -36,9 +45,15 @@ KINDS = (
 
 
 class Register(Protocol):
-    """What a ``register_...`` hook is given."""
+    """What the hook of a kind is given."""
 
     def __call__(self, name: str, target: str | type | Any, *, summary: str = "") -> None: ...
+
+
+class RegisterRecipe(Protocol):
+    """What ``register_recipes`` is given; a relative path starts at the plugin's module."""
+
+    def __call__(self, name: str, path: str | Path) -> None: ...
 
 
 def hook_name(kind: str) -> str:
@@ -92,6 +107,10 @@ class Hooks:
     @hookspec
     def register_callbacks(self, register: Register) -> None:
         """Add callbacks (subclasses of ``ganforge.api.Callback``)."""
+
+    @hookspec
+    def register_recipes(self, register: RegisterRecipe) -> None:
+        """Add recipes: ``register("name", "recipes/name.yaml")``."""
 
     @hookspec
     def register_commands(self, cli: click.Group) -> None:

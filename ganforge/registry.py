@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganforge.errors import PluginError, UsageError, choices_text
@@ -27,24 +28,41 @@ class Plugin:
         name: Its entry point's name; ``name:component`` always finds its components.
         package: The distribution that ships it.
         version: That distribution's version.
+        module: The module that holds its hooks.
+        path: Its file or folder, where the user named one.
         components: What it provides.
+        recipes: The recipes that it ships, by name.
         add_commands: Its hook for commands of its own, if it has one.
         error: Why it could not be used, in one line; None if all is well.
+        cause: The exception behind ``error``.
+        blocked: Why it was left out: the user's word.
+        notes: What its author should know, a line each.
     """
 
     name: str
     package: str
     version: str
+    module: str = ""
+    path: Path | None = None
     components: list[Component] = field(default_factory=list)
+    recipes: dict[str, Path] = field(default_factory=dict)
     add_commands: AddCommands | None = None
     error: str | None = None
+    cause: BaseException | None = None
+    blocked: str | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def first_party(self) -> bool:
         return self.package == FIRST_PARTY
 
+    @property
+    def origin(self) -> str:
+        """Its package and version, or its file."""
+        return str(self.path) if self.path else f"{self.package} {self.version}"
+
     def __str__(self) -> str:
-        return f"plugin '{self.name}' ({self.package} {self.version})"
+        return f"plugin '{self.name}' ({self.origin})"
 
 
 @dataclass(frozen=True)
@@ -150,12 +168,13 @@ class Registry:
         return f"{component.plugin.name}:{component.name}"
 
     def _unknown_hint(self, kind: str, name: str) -> str:
-        hint = choices_text(name, self.names(kind))
-        failed = [plugin for plugin in self.plugins if plugin.error]
-        if failed:
-            names = ", ".join(plugin.name for plugin in failed)
-            hint += f" Not loaded, and so not searched: {names} (see 'ganforge list-plugins')."
-        return hint
+        lines = [choices_text(name, self.names(kind))]
+        lines += [
+            f"Not searched: {plugin} was not loaded: {plugin.error or plugin.blocked}"
+            for plugin in self.plugins
+            if plugin.error or plugin.blocked
+        ]
+        return "\n".join(lines)
 
 
 def _owner(candidates: list[Component]) -> Component | None:

@@ -100,7 +100,9 @@ def test_a_broken_plugin_costs_one_line_and_no_other_plugin(
     with pytest.raises(UsageError) as caught:
         registry.find("loss", "hinges")
     assert "Did you mean 'hinge'?" in str(caught.value.hint)
-    assert "Not loaded, and so not searched: broken" in str(caught.value.hint)
+    assert f"plugin 'broken' (acme-broken 1.2) was not loaded: {broken.error}" in str(
+        caught.value.hint
+    )
 
 
 def test_a_missing_target_is_told_when_it_is_used(install: Callable[[str, str], None]) -> None:

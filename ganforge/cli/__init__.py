@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 from ganforge import __version__
+from ganforge.cli.context import plugin_option
 from ganforge.cli.lazy import LazyGroup
 from ganforge.errors import GanforgeError, PluginError
 
@@ -29,7 +30,10 @@ COMMANDS = {
 
 
 @click.command(
-    cls=LazyGroup, sections=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=LazyGroup,
+    sections=COMMANDS,
+    params=[plugin_option()],
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="ganforge")
 def cli() -> None:
@@ -61,24 +65,7 @@ def main() -> NoReturn:
     except OSError as error:
         show(GanforgeError(f"{error.filename or 'a file'}: {error.strerror or error}"))
         code = 1
-    except Exception as error:  # noqa: BLE001  # shown in full, with the name of whose fault it is
-        show(_fault(error))
-        code = 1
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _fault(error: Exception) -> PluginError:
-    """An unexpected exception as the fault of the plugin in whose code it arose, or as ours."""
-    from ganforge.faults import blame
-    from ganforge.plugins import load_registry
-
-    plugin = blame(error, load_registry())
-    fault = PluginError(
-        f"{plugin or f'ganforge {__version__}'} failed: {error!r}",
-        hint="What the run saved before is untouched." if plugin else "Please report this.",
-    )
-    fault.__cause__ = error
-    return fault
 
 
 def show(error: GanforgeError) -> None:

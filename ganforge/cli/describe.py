@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 import click
 
+from ganforge.cli.context import registry
 from ganforge.cli.listing import JSON, print_json
 from ganforge.hookspecs import KINDS
 
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 @JSON
 def describe(kind: str, name: str, as_json: bool) -> None:
     """Explain a component: options, documentation, origin."""
-    from ganforge.plugins import load_registry
-
-    facts = _facts(load_registry().find(kind, name))
+    facts = _facts(registry().find(kind, name))
     if as_json:
         print_json(facts)
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganforge.cli.context import registry
 from ganforge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,11 +62,10 @@ def generate(
     from ganforge.device import choose
     from ganforge.export import read
     from ganforge.pictures import grid, save_png
-    from ganforge.plugins import load_registry
 
-    registry, where = load_registry(), choose(device)
+    plugins, where = registry(), choose(device)
     path = _generator_file(source)
-    generator = read(path, registry, device=where)
+    generator = read(path, plugins, device=where)
     if generator.facts["kind"] != "generator":
         raise UsageError(
             f"'{path}' holds a {generator.facts['kind']}, which makes no samples",
@@ -73,7 +73,7 @@ def generate(
         )
     judge = None
     if best_of > 1:
-        judge = read(_judge_file(path), registry, device=where)
+        judge = read(_judge_file(path), plugins, device=where)
     samples = _samples(generator, judge, count=count, seed=seed, best_of=best_of, device=where)
     if out_dir is None:
         target = out or Path("generated.png")

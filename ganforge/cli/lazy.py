@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from ganforge.errors import nearest
+from ganforge import __version__
+from ganforge.cli.context import plugin_option, registry
+from ganforge.errors import GanforgeError, PluginError, nearest
 
 
 class LazyGroup(click.Group):
@@ -26,16 +28,26 @@ class LazyGroup(click.Group):
         self._targets = {n: t for part in sections.values() for n, t in part.items()}
         self._plugins_asked = False
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (GanforgeError, click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise
+        except Exception as error:
+            raise _fault(error) from error
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        self._ask_plugins()
+        self._ask_plugins(ctx)
         return [*self._targets, *sorted(set(self.commands) - set(self._targets))]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in self._targets:
             module, _, attribute = self._targets[name].partition(":")
             command: click.Command = getattr(importlib.import_module(module), attribute)
+            if not any(p.name == "plugin" for p in command.params):
+                command.params.append(plugin_option())
             return command
-        self._ask_plugins()
+        self._ask_plugins(ctx)
         return self.commands.get(name)
 
     def resolve_command(
@@ -63,17 +75,28 @@ class LazyGroup(click.Group):
         command = self.get_command(ctx, name)
         return command.get_short_help_str(limit=70) if command else ""
 
-    def _ask_plugins(self) -> None:
+    def _ask_plugins(self, ctx: click.Context) -> None:
         """Let plugins add commands; one that fails is reported and leaves the others alone."""
         if self._plugins_asked:
             return
         self._plugins_asked = True
-        from ganforge.plugins import load_registry
-
-        for plugin in load_registry().plugins:
+        with ctx:
+            plugins = registry().plugins
+        for plugin in plugins:
             if plugin.add_commands is None:
                 continue
             try:
                 plugin.add_commands(self)
             except Exception as error:  # noqa: BLE001  # a plugin may raise anything
                 click.echo(f"{plugin}: register_commands failed: {error!r}", err=True)
+
+
+def _fault(error: Exception) -> PluginError:
+    """An unexpected exception as the fault of the plugin in whose code it arose, or as ours."""
+    from ganforge.faults import blame
+
+    plugin = blame(error, registry(tell=False))
+    return PluginError(
+        f"{plugin or f'ganforge {__version__}'} failed: {error!r}",
+        hint="What the run saved before is untouched." if plugin else "Please report this.",
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ganforge.cli.context import registry
 from ganforge.hookspecs import KINDS
 
 if TYPE_CHECKING:
@@ -21,11 +22,9 @@ JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 @JSON
 def list_plugins(kind: str | None, as_json: bool) -> None:
     """Show the installed plugins and what each provides."""
-    from ganforge.plugins import load_registry
-
     plugins = [
         plugin
-        for plugin in load_registry().plugins
+        for plugin in registry(tell=False).plugins
         if kind is None or plugin.error or any(c.kind == kind for c in plugin.components)
     ]
     if as_json:

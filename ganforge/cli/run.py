@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganforge.cli.context import registry
 from ganforge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def run(
     from ganforge import build, report, runfolder
     from ganforge.recipe.shipped import locate
 
-    checked, registry = _check(locate(recipe), overrides)
+    checked = _check(locate(recipe), overrides)
     chosen = _choose(device)
     prepared = build.prepare(checked, device=chosen)
     if dry_run:
@@ -67,7 +68,7 @@ def run(
         return
     folder = runfolder.create(output, checked.head.name)
     environment = runfolder.describe_environment(
-        device=chosen, plugins=registry.plugins, command=["ganforge", *sys.argv[1:]]
+        device=chosen, plugins=registry().plugins, command=["ganforge", *sys.argv[1:]]
     )
     runfolder.write_head(folder, checked, environment)
     _play(build.start(prepared, folder, quiet=quiet), prepared, quiet=quiet)
@@ -96,7 +97,7 @@ def resume(folder: Path, overrides: tuple[str, ...], device: str | None, quiet: 
                 f"{quote(override)}",
             )
     newest = runfolder.check_resumable(folder)
-    checked, _ = _check(folder / runfolder.RECIPE, overrides)
+    checked = _check(folder / runfolder.RECIPE, overrides)
     chosen = _choose(device)
     prepared = build.prepare(checked, device=chosen)
     resumed = build.start(prepared, folder, quiet=quiet)
@@ -123,7 +124,6 @@ def _longer(recipe: Recipe, clock: Clock) -> str:
 
 def _check(path: Path, overrides: tuple[str, ...]) -> Any:
     """Read and check a recipe; nothing of it has run yet."""
-    from ganforge.plugins import load_registry
     from ganforge.recipe.check import check
     from ganforge.recipe.overrides import apply_overrides
     from ganforge.recipe.reader import read_file
@@ -131,11 +131,7 @@ def _check(path: Path, overrides: tuple[str, ...]) -> Any:
     document = read_file(path)
     for note in apply_overrides(document, overrides):
         click.echo(note, err=True)
-    registry = load_registry()
-    for plugin in registry.plugins:
-        if plugin.error:
-            click.echo(f"{plugin} was not loaded: {plugin.error}", err=True)
-    return check(document, registry), registry
+    return check(document, registry())
 
 
 def _choose(device: str | None) -> Any:
