@@ -129,7 +129,7 @@ def start(prepared: Prepared, folder: Path, *, quiet: bool = False) -> Run:
         sample_shape=prepared.dataset.sample_shape,
         quiet=quiet,
     )
-    plugins = {c.plugin.name: f"{c.plugin.package} {c.plugin.version}" for c in _components(recipe)}
+    plugins = {c.plugin.name: c.plugin.origin for c in _components(recipe)}
     return Run(
         trainer=prepared.trainer,
         folder=folder,
@@ -260,6 +260,7 @@ def _export(run: Run, prepared: Prepared) -> None:
             "use": spec.component.name,
             "plugin": plugin.name,
             "package": f"{plugin.package} {plugin.version}",
+            "plugin_file": plugin.path.name if plugin.path else None,
             "options": spec.written,
             "injected": _injected(spec, recipe, prepared.dataset),
             "latent": recipe.latent.model_dump(),

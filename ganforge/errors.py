@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+
+# Every command imports this module, so no pathlib here.
+_NOT_A_PLUGINS = (
+    "<",
+    os.path.join(os.path.dirname(__file__), ""),  # noqa: PTH118, PTH120
+    os.path.join(os.path.dirname(os.__file__), "importlib", ""),  # noqa: PTH118, PTH120
+)
 
 
 class GanforgeError(Exception):
@@ -36,6 +44,20 @@ class DataError(GanforgeError):
 
 class PluginError(GanforgeError):
     """A plugin broke its contract; the cause, where there is one, is chained and shown."""
+
+
+def in_one_line(error: BaseException) -> str:
+    """An exception's type, its text, and the line of a plugin's code that it came from."""
+    text = " ".join(str(error).split())
+    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    place = None
+    trace = error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith(_NOT_A_PLUGINS):
+            place = f"{file}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{line} ({place})" if place else line
 
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:

@@ -35,6 +35,7 @@ class Description(pydantic.BaseModel):
     use: str
     plugin: str
     package: str
+    plugin_file: str | None = None
     options: dict[str, Any]
     injected: dict[str, Any]
     latent: LatentBlock
@@ -89,10 +90,13 @@ def read(path: Path, registry: Registry, *, device: torch.device) -> Exported:
     try:
         target = registry.find(facts["kind"], qualified).load()
     except UsageError as error:
+        file = facts["plugin_file"]
+        origin = f"the file {file}" if file else f"{facts['package']}, which is not installed"
         raise GanforgeError(
-            f"{path}: needs {facts['kind']} '{qualified}' of {facts['package']}, "
-            "which is not installed",
-            hint=f"pip install {facts['package'].split()[0]}",
+            f"{path}: needs {facts['kind']} '{qualified}' of {origin}",
+            hint=f"Load it with -p {file}"
+            if file
+            else f"pip install {facts['package'].split()[0]}",
         ) from error
     signature = read_signature(target, facts["kind"])
     options, problems = signature.check(facts["options"])

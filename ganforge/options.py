@@ -23,6 +23,12 @@ INJECTED: Mapping[str, frozenset[str]] = {
 }
 """Arguments that the framework supplies, by kind; they are illegal in a recipe."""
 
+RESERVED: Mapping[str, frozenset[str]] = {
+    "regularizer": frozenset({"weight", "every"}),
+    "callback": frozenset({"enabled"}),
+}
+"""Keys beside ``use`` that a recipe gives to the framework, by kind: no names for options."""
+
 
 @dataclass(frozen=True)
 class OptionProblem:
@@ -97,16 +103,18 @@ def validated(
     try:
         instance = model.model_validate_json(json.dumps(known), strict=True)
     except pydantic.ValidationError as error:
-        return {}, problems + _problems(error, known)
+        return {}, problems + _problems(error, known, model)
     return {name: getattr(instance, name) for name in model.model_fields}, problems
 
 
-def _problems(error: pydantic.ValidationError, values: Mapping[str, Any]) -> list[OptionProblem]:
+def _problems(
+    error: pydantic.ValidationError, values: Mapping[str, Any], model: type[pydantic.BaseModel]
+) -> list[OptionProblem]:
     """pydantic's findings in our words; the branches of a union become one sentence."""
     messages: dict[tuple[str | int, ...], list[str]] = {}
     for detail in error.errors(include_url=False):
         path = _existing(detail["loc"], values)
-        text = detail["msg"].removeprefix("Input ").removeprefix("Value error, ")
+        text = _in_yaml_words(detail, model)
         if detail["type"] == "missing":
             path = tuple(detail["loc"])
             text = f"missing option '{path[-1]}'"
@@ -115,6 +123,18 @@ def _problems(error: pydantic.ValidationError, values: Mapping[str, Any]) -> lis
         if text not in messages.setdefault(path, []):
             messages[path].append(text)
     return [OptionProblem(path, _sentence(path, texts, values)) for path, texts in messages.items()]
+
+
+def _in_yaml_words(detail: Mapping[str, Any], model: type[pydantic.BaseModel]) -> str:
+    """pydantic speaks of arrays and objects, and shows patterns where a field may say it better."""
+    text = str(detail["msg"]).removeprefix("Input ").removeprefix("Value error, ")
+    for word, ours in (("a valid array", "a list"), ("an object", "a mapping")):
+        text = text.replace(word, ours)
+    if detail["type"] == "string_pattern_mismatch":
+        field = model.model_fields.get(str(detail["loc"][0]))
+        words = field.description if field and len(detail["loc"]) == 1 else None
+        text = f"should be {words}" if words else f"should match {detail['ctx']['pattern']}"
+    return text
 
 
 def _existing(loc: tuple[int | str, ...], values: Any) -> tuple[int | str, ...]:
@@ -149,7 +169,8 @@ def read_signature(target: Callable[..., Any], kind: str) -> Signature:
     """Read what a component's constructor takes.
 
     Raises:
-        PluginError: The constructor has ``*args`` or ``**kwargs``, or an argument without a type.
+        PluginError: The constructor has ``*args`` or ``**kwargs``, an argument without a type, or
+            one that has the name of a recipe's own keys.
     """
     name = getattr(target, "__qualname__", repr(target))
     function = target.__init__ if inspect.isclass(target) else target
@@ -168,6 +189,11 @@ def read_signature(target: Callable[..., Any], kind: str) -> Signature:
             )
         if parameter.name not in hints:
             raise PluginError(f"{name}: the option '{parameter.name}' has no type annotation")
+        if parameter.name == "use" or parameter.name in RESERVED.get(kind, ()):
+            raise PluginError(
+                f"{name}: the option '{parameter.name}' has the name of a key that ganforge reads",
+                hint="Give the option another name.",
+            )
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (hints[parameter.name], default)
     config = pydantic.ConfigDict(

@@ -15,7 +15,7 @@ import pluggy
 
 from ganforge import hookspecs, pluginfiles
 from ganforge.discovery import Found, installed
-from ganforge.errors import PluginError, UsageError, choices_text
+from ganforge.errors import PluginError, UsageError, choices_text, in_one_line
 from ganforge.hookspecs import KINDS, NAMESPACE, Hooks, hook_name
 from ganforge.registry import FIRST_PARTY, Component, Plugin, Registry
 from ganforge.selection import LOAD, STRICT, Selection
@@ -84,11 +84,11 @@ def add_named(registry: Registry, text: str, *, folder: Path | None = None) -> P
         if known.path == named.path if named.path else known.module == named.module:
             return known
         if known.name == named.name:
+            other = "" if known.named else f", or leave the other out: -p no:{known.name}"
             raise UsageError(
-                f"{known} has the name of the plugin '{text}'",
-                hint=f"Rename the file, or leave the other out: -p no:{known.name}",
+                f"'{text}' has the name of another plugin: {known}", hint=f"Rename the file{other}."
             )
-    plugin = Plugin(named.name, named.name, "unversioned", named.module, named.path)
+    plugin = Plugin(named.name, named.name, "unversioned", named.module, True, named.path)
     _load(plugin, named.load)
     if plugin.error:
         raise _failed(plugin)
@@ -143,8 +143,7 @@ def _load(plugin: Plugin, load: Callable[[], Any]) -> None:
         if hook := hooks.get("register_commands"):
             plugin.add_commands = cast("AddCommands", hook.function)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything
-        text = " ".join(str(error).split())
-        plugin.error = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        plugin.error = in_one_line(error)
         plugin.cause = error
         plugin.components.clear()
         plugin.recipes.clear()

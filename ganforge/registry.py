@@ -6,9 +6,10 @@ import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ganforge.errors import PluginError, UsageError, choices_text
+from ganforge.errors import PluginError, UsageError, choices_text, in_one_line
 from ganforge.hookspecs import KINDS
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class Plugin:
         package: The distribution that ships it.
         version: That distribution's version.
         module: The module that holds its hooks.
-        path: Its file or folder, where the user named one.
+        named: Whether the user or a recipe named it, by its file or module; it is not installed.
+        path: Its file or folder, if that was named.
         components: What it provides.
         recipes: The recipes that it ships, by name.
         add_commands: Its hook for commands of its own, if it has one.
@@ -43,6 +45,7 @@ class Plugin:
     package: str
     version: str
     module: str = ""
+    named: bool = False
     path: Path | None = None
     components: list[Component] = field(default_factory=list)
     recipes: dict[str, Path] = field(default_factory=dict)
@@ -96,14 +99,29 @@ class Component:
             return self.target
         module_name, _, attribute = self.target.partition(":")
         try:
-            loaded = getattr(importlib.import_module(module_name), attribute)
+            module = importlib.import_module(module_name)
+        except (Exception, SystemExit) as error:
+            reason = in_one_line(error)
+            raise PluginError(f"{self}: cannot import {module_name}: {reason}") from error
+        try:
+            loaded = getattr(module, attribute)
         except AttributeError as error:
-            raise PluginError(f"{self}: {module_name} has no '{attribute}'") from error
-        except Exception as error:
-            raise PluginError(f"{self}: cannot import {self.target}: {error!r}") from error
+            raise PluginError(
+                f"{self}: {module_name} has no '{attribute}'",
+                hint=choices_text(attribute, _public(module)),
+            ) from error
         if not callable(loaded):
             raise PluginError(f"{self}: {self.target} is not a class or function")
         return loaded
+
+
+def _public(module: ModuleType) -> list[str]:
+    """The classes and functions that a module defines itself."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", None) == module.__name__
+    ]
 
 
 class Registry:
@@ -160,10 +178,13 @@ class Registry:
             )
         return owner
 
+    def namesakes(self, component: Component) -> list[Component]:
+        """Every component of the same kind and name, itself too."""
+        return [c for c in self.components(component.kind) if c.name == component.name]
+
     def name_of(self, component: Component) -> str:
         """The shortest name by which this component, and no other, is found."""
-        namesakes = [c for c in self.components(component.kind) if c.name == component.name]
-        if _owner(namesakes) is component:
+        if _owner(self.namesakes(component)) is component:
             return component.name
         return f"{component.plugin.name}:{component.name}"
 

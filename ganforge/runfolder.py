@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import platform
-import sys
+import shutil
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -15,18 +13,18 @@ from typing import Any
 import torch
 import yaml
 
-import ganforge
 from ganforge.engine import checkpoint
 from ganforge.engine.files import write_atomic
+from ganforge.environment import device_name, origins, versions
 from ganforge.errors import GanforgeError, UsageError
+from ganforge.recipe.reader import read_file
 from ganforge.recipe.schema import Recipe
 from ganforge.recipe.source import visible
 from ganforge.registry import Plugin
 
 RECIPE = "recipe.yaml"
+PLUGINS = "plugins"
 ENVIRONMENT = "environment.json"
-PACKAGES = ("torch", "pluggy", "click", "pyyaml", "rich", "pydantic", "numpy", "pillow",
-            "matplotlib", "safetensors")  # fmt: skip
 
 
 class _Dumper(yaml.SafeDumper):
@@ -36,10 +34,12 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def recipe_text(recipe: Recipe) -> str:
-    """The resolved recipe as YAML."""
+def recipe_text(recipe: Recipe, **changed: Any) -> str:
+    """The resolved recipe as YAML; ``changed`` are top-level keys with another value."""
+    plain = recipe.plain()
+    plain.update(changed)
     text: str = yaml.dump(
-        recipe.plain(), Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100
+        plain, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100
     )
     return text
 
@@ -74,20 +74,11 @@ def describe_environment(
     *, device: torch.device, plugins: Iterable[Plugin], command: list[str]
 ) -> dict[str, Any]:
     """Versions of everything that a result may depend on, and the command that made it."""
-    packages = {}
-    for name in PACKAGES:
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            packages[name] = "unknown"
     return {
-        "ganforge": ganforge.__version__,
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "packages": packages,
-        "plugins": {p.name: f"{p.package} {p.version}" for p in plugins},
+        **versions(),
+        "plugins": origins(plugins),
         "device": str(device),
-        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+        "device_name": device_name(device),
         "threads": torch.get_num_threads(),
         "command": command,
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -95,10 +86,37 @@ def describe_environment(
 
 
 def write_recipe(folder: Path, recipe: Recipe) -> None:
-    """Write the resolved recipe."""
+    """Write the resolved recipe, and beside it the plugin files that it names.
+
+    A run can so be resumed and used when the originals have changed or are gone.
+    """
     command = f"ganforge resume {visible(quote(str(folder)))}"
     head = f"# {command}\n# The recipe of this run, with every default written out.\n"
-    write_atomic(folder / RECIPE, (head + recipe_text(recipe)).encode())
+    named = [_copied(plugin, folder / PLUGINS) for plugin in recipe.plugins]
+    text = recipe_text(recipe, **({"plugins": named} if named else {}))
+    write_atomic(folder / RECIPE, (head + text).encode())
+
+
+def _copied(plugin: Plugin, folder: Path) -> str:
+    """Copy a plugin's file or package; what the resolved recipe calls it."""
+    if plugin.path is None:
+        return plugin.module
+    target = folder / plugin.path.name
+    if plugin.path != target.resolve():
+        folder.mkdir(exist_ok=True)
+        if plugin.path.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(plugin.path, target, ignore=ignored, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(plugin.path, target)
+    return f"{PLUGINS}/{plugin.path.name}"
+
+
+def own_plugins(folder: Path) -> list[str]:
+    """What the recipe of a run names as its plugins, in this folder or as modules."""
+    path = folder / RECIPE
+    named = read_file(path).value.get("plugins") if path.is_file() else None
+    return [str(name) for name in named] if isinstance(named, list) else []
 
 
 def write_head(folder: Path, recipe: Recipe, environment: dict[str, Any]) -> None:

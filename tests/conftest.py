@@ -14,7 +14,7 @@ from ganforge.plugins import load_registry
 from ganforge.recipe.check import check
 from ganforge.recipe.overrides import apply_overrides
 from ganforge.recipe.reader import read_file
-from ganforge.recipe.shipped import shipped
+from ganforge.recipe.shipped import folder as recipes
 
 MakeRun = Callable[..., Run]
 
@@ -33,7 +33,7 @@ def make_run(tmp_path: Path) -> MakeRun:
     """``make_run(*overrides)``: a run of the recipe ``smoke``, cut down, not yet played."""
 
     def make(*overrides: str, folder: Path | None = None) -> Run:
-        document = read_file(shipped()["smoke"])
+        document = read_file(recipes() / "smoke.yaml")
         small = ["train.steps=6", "train.batch_size=8", "generator.channels=2", "callbacks=[]"]
         apply_overrides(document, [*small, "discriminator.channels=2", *overrides])
         recipe = check(document, load_registry())

@@ -18,7 +18,7 @@ from ganforge.plugins import load_registry
 from ganforge.recipe.check import check
 from ganforge.recipe.overrides import apply_overrides
 from ganforge.recipe.reader import read_file
-from ganforge.recipe.shipped import shipped
+from ganforge.recipe.shipped import folder
 
 MakeRun = Callable[..., Run]
 
@@ -48,7 +48,7 @@ def prepare(*overrides: str) -> build.Prepared:
         register("not_a_module", lambda *, latent_dim: latent_dim)
 
     module.register_generators = register_generators  # type: ignore[attr-defined]
-    document = read_file(shipped()["smoke"])
+    document = read_file(folder() / "smoke.yaml")
     apply_overrides(document, list(overrides))
     recipe = check(document, load_registry(extra=[module]))
     return build.prepare(recipe, device=torch.device("cpu"))

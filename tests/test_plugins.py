@@ -114,7 +114,7 @@ def test_a_missing_target_is_told_when_it_is_used(install: Callable[[str, str], 
     registry = load_registry()
     with pytest.raises(PluginError, match="acme_lost has no 'Nowhere'"):
         registry.find("loss", "a").load()
-    with pytest.raises(PluginError, match="cannot import acme_nothing:X"):
+    with pytest.raises(PluginError, match=r"cannot import acme_nothing: .*No module named 'acme_nothing'$"):
         registry.find("loss", "b").load()
 
 

@@ -14,7 +14,7 @@ import yaml
 from ganforge.plugins import load_registry
 from ganforge.recipe.check import check
 from ganforge.recipe.reader import read_file, read_text
-from ganforge.recipe.shipped import shipped
+from ganforge.recipe.shipped import folder
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -55,21 +55,22 @@ def test_the_recipe_of_the_readme_is_the_shipped_one() -> None:
     (text,) = blocks("yaml")
     registry = load_registry()
     shown = check(read_text(text, name="README.md"), registry).plain()
-    real = check(read_file(shipped()["mnist_dcgan"]), registry).plain()
+    real = check(read_file(folder() / "mnist_dcgan.yaml"), registry).plain()
     for recipe in (shown, real):
         del recipe["callbacks"]
+        recipe.pop("description", None)
     assert shown == real
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", sorted(path.stem for path in folder().glob("*.yaml")))
 def test_every_shipped_recipe_is_valid_and_starts_with_the_line_that_runs_it(name: str) -> None:
-    path = shipped()[name]
+    path = folder() / f"{name}.yaml"
     assert path.read_text().startswith(f"# ganforge run recipes/{name}.yaml\n")
     assert check(read_file(path), load_registry()).head.name == name
 
 
 def test_the_experiment_of_2019_is_as_it_was_written() -> None:
-    recipe = check(read_file(shipped()["mnist_dcgan_2019"]), load_registry()).plain()
+    recipe = check(read_file(folder() / "mnist_dcgan_2019.yaml"), load_registry()).plain()
     assert recipe["latent"] == {"dim": 100, "distribution": "uniform"}
     assert recipe["train"]["epochs"] == 150
     assert recipe["train"]["batch_size"] == 128

@@ -21,10 +21,15 @@ COMMANDS = {
     "Use a trained model": {
         "generate": "ganforge.cli.generate:generate",
     },
+    "Write recipes": {
+        "copy-recipe": "ganforge.cli.copy_recipe:copy_recipe",
+        "validate": "ganforge.cli.validate:validate",
+    },
     "See what there is": {
         "list-plugins": "ganforge.cli.listing:list_plugins",
         "list-recipes": "ganforge.cli.listing:list_recipes",
         "describe": "ganforge.cli.describe:describe",
+        "env": "ganforge.cli.env:env",
     },
 }
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ganforge.cli.completion import PLUGIN_NAME
+
 if TYPE_CHECKING:
     from ganforge.registry import Plugin, Registry
 
@@ -24,6 +26,7 @@ def plugin_option() -> click.Option:
         ["-p", "--plugin"],
         multiple=True,
         metavar="PLUGIN",
+        type=PLUGIN_NAME,
         expose_value=False,
         is_eager=True,
         callback=_remember,

@@ -62,9 +62,13 @@ def generate(
     from ganforge.device import choose
     from ganforge.export import read
     from ganforge.pictures import grid, save_png
+    from ganforge.plugins import add_named
+    from ganforge.runfolder import own_plugins
 
     plugins, where = registry(), choose(device)
     path = _generator_file(source)
+    for name in own_plugins(path.parent):
+        add_named(plugins, name, folder=path.parent)
     generator = read(path, plugins, device=where)
     if generator.facts["kind"] != "generator":
         raise UsageError(

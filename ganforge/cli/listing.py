@@ -2,60 +2,119 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ganforge.cli.context import registry
+from ganforge.errors import PluginError
 from ganforge.hookspecs import KINDS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ganforge.registry import Plugin
+    from ganforge.registry import Component, Plugin, Registry
 
 JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
 
 @click.command()
 @click.option("--kind", type=click.Choice(KINDS), help="Only plugins that provide this kind.")
+@click.option("--check", is_flag=True, help="Import every component; exit code 1 if one is broken.")
 @JSON
-def list_plugins(kind: str | None, as_json: bool) -> None:
+def list_plugins(kind: str | None, check: bool, as_json: bool) -> None:
     """Show the installed plugins and what each provides."""
+    known = registry(tell=False)
     plugins = [
         plugin
-        for plugin in registry(tell=False).plugins
-        if kind is None or plugin.error or any(c.kind == kind for c in plugin.components)
+        for plugin in known.plugins
+        if kind is None
+        or plugin.error
+        or plugin.blocked
+        or any(c.kind == kind for c in plugin.components)
     ]
+    faults = {plugin.name: _faults(plugin, known, kind, check=check) for plugin in plugins}
     if as_json:
-        print_json([_facts(plugin, kind) for plugin in plugins])
-        return
+        print_json([_facts(plugin, kind, faults[plugin.name]) for plugin in plugins])
+    else:
+        _show_plugins(plugins, known, kind, faults)
+    if check and any(plugin.error or faults[plugin.name] for plugin in plugins):
+        sys.exit(1)
+
+
+def _show_plugins(
+    plugins: list[Plugin], known: Registry, kind: str | None, faults: dict[str, list[str]]
+) -> None:
     from rich.table import Table
 
     table = Table("plugin", "version", "package", "provides", box=None, pad_edge=False)
     for plugin in plugins:
-        provides = f"not loaded: {plugin.error}" if plugin.error else _provides(plugin, kind)
-        table.add_row(plugin.name, plugin.version, plugin.package, provides)
+        lines = [*_provides(plugin, known, kind), *faults[plugin.name]]
+        lines += [f"note: {note}" for note in plugin.notes]
+        table.add_row(plugin.name, plugin.version, plugin.package, "\n".join(lines))
     _print(table)
+
+
+def _faults(plugin: Plugin, known: Registry, kind: str | None, *, check: bool) -> list[str]:
+    """What keeps a plugin's components from being used by their names, a line each."""
+    faults = []
+    for component in plugin.components:
+        if kind is not None and component.kind != kind:
+            continue
+        others = [c.plugin.name for c in known.namesakes(component) if c is not component]
+        if others and known.name_of(component) != component.name:
+            own = f"{component.kind} '{component.name}' is also of {', '.join(others)}"
+            faults.append(f"clash: {own}: write {known.name_of(component)}")
+        if check:
+            faults += _broken(component)
+    return faults
+
+
+def _broken(component: Component) -> list[str]:
+    from ganforge.options import read_signature
+
+    try:
+        read_signature(component.load(), component.kind)
+    except PluginError as error:
+        return [f"broken: {component.kind} '{component.name}': {error.message}"]
+    return []
 
 
 @click.command()
 @JSON
 def list_recipes(as_json: bool) -> None:
-    """Show the recipes that ship with ganforge."""
-    from ganforge.recipe.shipped import shipped, summary
+    """Show the installed recipes: what each is, and how long it takes."""
+    from ganforge.recipe.shipped import shipped
 
-    recipes = {name: (path, summary(path)) for name, path in shipped().items()}
+    rows = [
+        {"name": name, "origin": recipe.origin, "path": str(recipe.path), **_head(recipe.path)}
+        for name, recipe in shipped(registry()).items()
+    ]
     if as_json:
-        rows = [{"name": n, "path": str(p), "summary": s} for n, (p, s) in recipes.items()]
         print_json(rows)
         return
     from rich.table import Table
 
-    table = Table("recipe", "what it is", box=None, pad_edge=False)
-    for name, (_, text) in recipes.items():
-        table.add_row(name, text)
+    table = Table("recipe", "expected time", "what it is", "from", box=None, pad_edge=False)
+    for row in rows:
+        told = row["description"] or ""
+        table.add_row(row["name"], row["expected_time"] or "", told, row["origin"])
     _print(table)
+
+
+def _head(path: Path) -> dict[str, str | None]:
+    """What a recipe says of itself; one that cannot be read says so."""
+    from ganforge.errors import UsageError
+    from ganforge.recipe.reader import read_file
+
+    try:
+        value = read_file(path).value
+    except UsageError:
+        told = f"cannot be read: see ganforge validate {path}"
+        return {"description": told, "expected_time": None}
+    return {key: value.get(key) for key in ("description", "expected_time")}
 
 
 def print_json(facts: object) -> None:
@@ -65,22 +124,33 @@ def print_json(facts: object) -> None:
     click.echo(json.dumps(facts, indent=2))
 
 
-def _provides(plugin: Plugin, kind: str | None) -> str:
-    """One line a kind: ``loss: hinge, minimax``."""
+def _provides(plugin: Plugin, known: Registry, kind: str | None) -> list[str]:
+    """One line a kind, ``loss: hinge, minimax``; or why it provides nothing."""
+    if plugin.error or plugin.blocked:
+        return [f"not loaded: {plugin.error or plugin.blocked}"]
     lines = []
     for each in KINDS if kind is None else (kind,):
-        names = [c.name for c in plugin.components if c.kind == each]
+        names = [known.name_of(c) for c in plugin.components if c.kind == each]
         if names:
             lines.append(f"{each}: {', '.join(names)}")
-    return "\n".join(lines)
+    if plugin.recipes and kind is None:
+        lines.append(f"recipe: {', '.join(plugin.recipes)}")
+    if plugin.add_commands and kind is None:
+        lines.append("commands")
+    return lines
 
 
-def _facts(plugin: Plugin, kind: str | None) -> dict[str, object]:
+def _facts(plugin: Plugin, kind: str | None, faults: list[str]) -> dict[str, object]:
     return {
         "plugin": plugin.name,
         "version": plugin.version,
         "package": plugin.package,
+        "path": str(plugin.path) if plugin.path else None,
         "error": plugin.error,
+        "blocked": plugin.blocked,
+        "faults": faults,
+        "notes": plugin.notes,
+        "recipes": {name: str(path) for name, path in plugin.recipes.items()},
         "provides": [
             {"kind": c.kind, "name": c.name, "summary": c.summary}
             for c in plugin.components

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganforge.cli.completion import RECIPE_NAME
 from ganforge.cli.context import registry
 from ganforge.errors import UsageError
 
@@ -28,7 +29,7 @@ OVERRIDES = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 
 
 @click.command()
-@click.argument("recipe")
+@click.argument("recipe", type=RECIPE_NAME)
 @OVERRIDES
 @click.option(
     "-o",
@@ -59,7 +60,7 @@ def run(
     from ganforge import build, report, runfolder
     from ganforge.recipe.shipped import locate
 
-    checked = _check(locate(recipe), overrides)
+    checked = _check(locate(recipe, registry()), overrides)
     chosen = _choose(device)
     prepared = build.prepare(checked, device=chosen)
     if dry_run:
@@ -122,16 +123,14 @@ def _longer(recipe: Recipe, clock: Clock) -> str:
     return f"train.epochs={2 * clock.epoch:g}"
 
 
-def _check(path: Path, overrides: tuple[str, ...]) -> Any:
+def _check(path: Path, overrides: tuple[str, ...]) -> Recipe:
     """Read and check a recipe; nothing of it has run yet."""
-    from ganforge.recipe.check import check
-    from ganforge.recipe.overrides import apply_overrides
-    from ganforge.recipe.reader import read_file
+    from ganforge.recipe.load import load
 
-    document = read_file(path)
-    for note in apply_overrides(document, overrides):
+    recipe, notes = load(path, registry(), overrides)
+    for note in notes:
         click.echo(note, err=True)
-    return check(document, registry())
+    return recipe
 
 
 def _choose(device: str | None) -> Any:

@@ -9,7 +9,8 @@ import pydantic
 from pydantic import Field
 
 from ganforge.errors import PluginError, UsageError, choices_text
-from ganforge.options import OptionProblem, read_signature, validated
+from ganforge.options import RESERVED, OptionProblem, read_signature, validated
+from ganforge.recipe.needs import load_plugins, missing_packages
 from ganforge.recipe.schema import (
     DEFAULT_CALLBACKS,
     DEFAULT_GAME,
@@ -39,11 +40,11 @@ class _TermSettings(pydantic.BaseModel):
 
 
 def check(document: Document, registry: Registry) -> Recipe:
-    """Turn a document into a recipe.
+    """Turn a document into a recipe; the plugins that it names are added to the registry.
 
     Raises:
         RecipeError: Everything that is wrong with it, all at once.
-        PluginError: A component that it names is broken.
+        PluginError: A plugin file that it names is broken.
     """
     return _Checker(document, registry).recipe()
 
@@ -59,6 +60,9 @@ class _Checker:
     def recipe(self) -> Recipe:
         top = self.document.value
         head = self.block(Head, (), {name: top[name] for name in HEAD if name in top})
+        if head is not None:
+            self.problems += missing_packages(head, self.document)
+            self.problems += load_plugins(head, self.document, self.registry)
         if isinstance(top.get("game"), dict):
             top["game"].setdefault("use", DEFAULT_GAME)
         game = self.component("game", ("game",), default={"use": DEFAULT_GAME})
@@ -87,6 +91,7 @@ class _Checker:
             game=game,  # type: ignore[arg-type]
             callbacks=callbacks,
             disabled_callbacks=disabled,
+            plugins=[plugin for plugin in self.registry.plugins if plugin.named],
             **parts,
         )
 
@@ -137,10 +142,8 @@ class _Checker:
             node = node[part]
         return default if node is None else node
 
-    def spec(
-        self, kind: str, path: Path, node: Any, *, framework: frozenset[str] = frozenset()
-    ) -> Spec | None:
-        """One ``{use: NAME, option: value, ...}``; keys in ``framework`` are not its options."""
+    def spec(self, kind: str, path: Path, node: Any) -> Spec | None:
+        """One ``{use: NAME, option: value, ...}``."""
         if not isinstance(node, dict) or not isinstance(node.get("use"), str):
             self.problem(path, f"a {kind} is written {{use: NAME, option: value}}")
             return None
@@ -154,7 +157,8 @@ class _Checker:
         except PluginError as error:
             self.problem((*path, "use"), error.message, error.hint)
             return None
-        given = {k: v for k, v in node.items() if k != "use" and k not in framework}
+        framework = {"use", *RESERVED.get(kind, ())}
+        given = {k: v for k, v in node.items() if k not in framework}
         options, problems = signature.check(given)
         for problem in problems:
             self.option_problem(path, problem, f"{kind} '{component.name}'")
@@ -196,8 +200,8 @@ class _Checker:
         terms = []
         for index, node in enumerate(self.listed("regularizers")):
             path = ("regularizers", index)
-            names = frozenset(_TermSettings.model_fields)
-            spec = self.spec("regularizer", path, node, framework=names)
+            names = RESERVED["regularizer"]
+            spec = self.spec("regularizer", path, node)
             if spec is None:
                 continue
             settings = {
@@ -216,7 +220,7 @@ class _Checker:
         disabled: list[str] = []
         for index, node in enumerate(self.listed("callbacks")):
             path = ("callbacks", index)
-            spec = self.spec("callback", path, node, framework=frozenset({"enabled"}))
+            spec = self.spec("callback", path, node)
             if spec is None:
                 continue
             named.add(spec.name)

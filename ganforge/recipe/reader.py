@@ -69,7 +69,9 @@ def read_file(path: pathlib.Path) -> Document:
             raise UsageError(f"'{name}' is a folder, not a recipe", hint=hint) from None
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"cannot read '{name}': {reason}") from None
-    return read_text(_decode(data, name), name=name)
+    document = read_text(_decode(data, name), name=name)
+    document.folder = path.parent
+    return document
 
 
 def read_text(text: str, *, name: str) -> Document:

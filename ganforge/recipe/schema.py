@@ -9,7 +9,10 @@ import pydantic
 from pydantic import Field
 
 from ganforge.recipe.source import Document
-from ganforge.registry import Component
+from ganforge.registry import Component, Plugin
+
+VERSION = 1
+"""Of what a recipe may say; older ones are brought up to it as they are read."""
 
 DEFAULT_GAME = "two_player"
 
@@ -22,29 +25,70 @@ class _Block(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+Line = Annotated[str, Field(min_length=1, max_length=300)]
+
+
 class Head(_Block):
-    """The recipe's own facts."""
+    """The recipe's own facts.
+
+    Args:
+        version: Of what a recipe may say.
+        name: The run's folder is called by it.
+        description: What this is, in a sentence.
+        expected_time: How long it takes, and on what.
+        requires: Packages that must be installed, as pip names them: ``ganforge-acme>=1.2``.
+        plugins: Plugin files beside the recipe, or modules.
+        seed: Of every random number of the run.
+    """
 
     version: Literal[1]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+            description="at most 64 letters, digits, '.', '_' and '-', a letter or digit first",
+        ),
+    ]
+    description: Line | None = None
+    expected_time: Line | None = None
+    requires: list[Line] = Field(default_factory=list)
+    plugins: list[Line] = Field(default_factory=list)
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
 
 class LatentBlock(_Block):
-    """The generator's input."""
+    """The generator's input.
+
+    Args:
+        dim: Numbers in one latent.
+        distribution: Standard normal, or uniform on [-1, 1).
+    """
 
     dim: Annotated[int, Field(ge=1)] = 100
     distribution: Literal["normal", "uniform"] = "normal"
 
 
 class EmaBlock(_Block):
-    """A moving average of the sampling network's weights."""
+    """A moving average of the sampling network's weights.
+
+    Args:
+        decay: The share of the old average that each step keeps.
+    """
 
     decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
 
 
 class TrainBlock(_Block):
-    """How long, and in which portions."""
+    """How long, and in which portions.
+
+    Args:
+        epochs: Passes through the data.
+        steps: Steps of the run; give this or ``epochs``.
+        batch_size: Samples in a batch.
+        micro_batches: Parts of a batch that go through the networks one after the other, which
+            saves memory.
+        clip_grad_norm: Largest norm of the gradients of one phase.
+    """
 
     epochs: Annotated[float, Field(gt=0, le=10**9)] | None = None
     steps: Annotated[int, Field(ge=1, le=10**12)] | None = None
@@ -100,7 +144,10 @@ class TermSpec:
 
 @dataclass
 class Recipe:
-    """A recipe that has been checked: everything in it exists and fits its type."""
+    """A recipe that has been checked: everything in it exists and fits its type.
+
+    ``plugins`` are those that are not installed but named, by the recipe or by the user.
+    """
 
     document: Document
     head: Head
@@ -116,13 +163,24 @@ class Recipe:
     ema: EmaBlock | None = None
     callbacks: list[Spec] = field(default_factory=list)
     disabled_callbacks: list[str] = field(default_factory=list)
+    plugins: list[Plugin] = field(default_factory=list)
 
     def plain(self) -> dict[str, Any]:
-        """The resolved recipe, every default written out, in the order of the documentation."""
+        """The resolved recipe, every default written out, in the order of the documentation.
+
+        What says nothing of the mathematics stands there only if it was given; ``expected_time``
+        does not, as it was said of the recipe before it was changed.
+        """
         off = [{"use": name, "enabled": False} for name in self.disabled_callbacks]
+        optional = {
+            "description": self.head.description,
+            "requires": self.head.requires,
+            "plugins": [str(plugin.path or plugin.module) for plugin in self.plugins],
+        }
         return {
             "version": self.head.version,
             "name": self.head.name,
+            **{key: value for key, value in optional.items() if value},
             "seed": self.head.seed,
             "dataset": self.dataset.plain(),
             "latent": self.latent.model_dump(),

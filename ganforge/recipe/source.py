@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import pathlib
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -163,12 +164,14 @@ class Document:
         value: Mappings, lists, text, numbers, booleans and None.
         keys: Where each mapping key stands, by the path of its value.
         values: Where each value stands.
+        folder: Where the paths in it start; None for the working folder.
     """
 
     name: str
     value: dict[str, Any]
     keys: dict[Path, Position] = field(default_factory=dict)
     values: dict[Path, Position] = field(default_factory=dict)
+    folder: pathlib.Path | None = None
 
     def position(self, path: Path, *, key: bool = False) -> Position | None:
         """Where a value stands, or its key.

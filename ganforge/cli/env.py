@@ -1,0 +1,27 @@
+"""``ganforge env``."""
+
+from __future__ import annotations
+
+import click
+
+from ganforge.cli.context import registry
+from ganforge.cli.listing import JSON, print_json
+
+
+@click.command()
+@JSON
+def env(as_json: bool) -> None:
+    """Tell what is installed here, for a bug report."""
+    from ganforge.environment import report
+
+    facts = report(registry(tell=False).plugins)
+    if as_json:
+        print_json(facts)
+        return
+    for key, value in facts.items():
+        if not isinstance(value, dict):
+            click.echo(f"{key}: {value}")
+        elif value:
+            click.echo(f"{key}:")
+            for name, each in value.items():
+                click.echo(f"  {name}: {each}")
