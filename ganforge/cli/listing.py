@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ganforge.cli.columns import columns
 from ganforge.cli.context import registry
 from ganforge.errors import PluginError
 from ganforge.hookspecs import KINDS
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ganforge.registry import Component, Plugin, Registry
 
 JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -47,14 +46,12 @@ def list_plugins(kind: str | None, check: bool, as_json: bool) -> None:
 def _show_plugins(
     plugins: list[Plugin], known: Registry, kind: str | None, faults: dict[str, list[str]]
 ) -> None:
-    from rich.table import Table
-
-    table = Table("plugin", "version", "package", "provides", box=None, pad_edge=False)
+    rows = []
     for plugin in plugins:
         lines = [*_provides(plugin, known, kind), *faults[plugin.name]]
         lines += [f"note: {note}" for note in plugin.notes]
-        table.add_row(plugin.name, plugin.version, plugin.package, "\n".join(lines))
-    _print(table)
+        rows.append((plugin.name, plugin.version, plugin.package, "\n".join(lines)))
+    click.echo(columns(("plugin", "version", "package", "provides"), rows))
 
 
 def _faults(plugin: Plugin, known: Registry, kind: str | None, *, check: bool) -> list[str]:
@@ -89,19 +86,15 @@ def list_recipes(as_json: bool) -> None:
     from ganforge.recipe.shipped import shipped
 
     rows = [
-        {"name": name, "origin": recipe.origin, "path": str(recipe.path), **_head(recipe.path)}
+        {"name": name, "from": recipe.origin, "path": str(recipe.path), **_head(recipe.path)}
         for name, recipe in shipped(registry()).items()
     ]
     if as_json:
         print_json(rows)
         return
-    from rich.table import Table
-
-    table = Table("recipe", "expected time", "what it is", "from", box=None, pad_edge=False)
-    for row in rows:
-        told = row["description"] or ""
-        table.add_row(row["name"], row["expected_time"] or "", told, row["origin"])
-    _print(table)
+    keys = ("name", "expected_time", "from", "description")
+    told = [[row[key] or "" for key in keys] for row in rows]
+    click.echo(columns(("recipe", "expected time", "from", "what it is"), told))
 
 
 def _head(path: Path) -> dict[str, str | None]:
@@ -157,15 +150,3 @@ def _facts(plugin: Plugin, kind: str | None, faults: list[str]) -> dict[str, obj
             if kind is None or c.kind == kind
         ],
     }
-
-
-def _print(table: Table) -> None:
-    """A table to standard output; where that is no terminal, nothing is cut to a width."""
-    from rich.console import Console
-
-    for column in table.columns:
-        column.overflow = "fold"
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = 200
-    console.print(table)
