@@ -12,6 +12,7 @@ import pydantic
 from pydantic.fields import FieldInfo
 
 from ganforge.options import read_signature
+from ganforge.recipe.source import shown
 from ganforge.registry import Component
 
 _ENTRY = re.compile(r"(\w+)(?: \([^)]*\))?:\s*(.*)")
@@ -91,6 +92,13 @@ def option(name: str, field: FieldInfo, description: str = "") -> dict[str, Any]
         "default": default,
         "description": description or field.description or "",
     }
+
+
+def option_text(name: str, field: FieldInfo) -> str:
+    """An option in one sentence: its type and its default."""
+    told = option(name, field)
+    default = "" if told["required"] else f"; the default is {shown(told['default'])}"
+    return f"'{name}' takes {told['type']}{default}."
 
 
 def _plain(value: Any) -> Any:

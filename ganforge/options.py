@@ -13,6 +13,7 @@ from typing import Any
 import pydantic
 
 from ganforge.errors import PluginError, choices_text
+from ganforge.optionproblems import OptionProblem, problems_of
 
 INJECTED: Mapping[str, frozenset[str]] = {
     "generator": frozenset({"image_shape", "latent_dim", "num_classes"}),
@@ -28,23 +29,6 @@ RESERVED: Mapping[str, frozenset[str]] = {
     "callback": frozenset({"enabled"}),
 }
 """Keys beside ``use`` that a recipe gives to the framework, by kind: no names for options."""
-
-
-@dataclass(frozen=True)
-class OptionProblem:
-    """What is wrong with one option: where below the component, and in which words.
-
-    Args:
-        path: Of the option, from the component.
-        message: What is wrong.
-        hint: What to do.
-        name_is_wrong: The fault is the option's name, not its value.
-    """
-
-    path: tuple[str | int, ...]
-    message: str
-    hint: str | None = None
-    name_is_wrong: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,67 +85,11 @@ def validated(
         if name not in known
     ]
     try:
-        instance = model.model_validate_json(json.dumps(known), strict=True)
+        # Nested models refuse unknown names too, whatever they say themselves.
+        instance = model.model_validate_json(json.dumps(known), strict=True, extra="forbid")
     except pydantic.ValidationError as error:
-        return {}, problems + _problems(error, known, model)
+        return {}, problems + problems_of(error, known, model)
     return {name: getattr(instance, name) for name in model.model_fields}, problems
-
-
-def _problems(
-    error: pydantic.ValidationError, values: Mapping[str, Any], model: type[pydantic.BaseModel]
-) -> list[OptionProblem]:
-    """pydantic's findings in our words; the branches of a union become one sentence."""
-    messages: dict[tuple[str | int, ...], list[str]] = {}
-    for detail in error.errors(include_url=False):
-        path = _existing(detail["loc"], values)
-        text = _in_yaml_words(detail, model)
-        if detail["type"] == "missing":
-            path = tuple(detail["loc"])
-            text = f"missing option '{path[-1]}'"
-            if isinstance(path[-1], int):
-                text = f"{path[-2]}: item {path[-1] + 1} is missing"
-        if text not in messages.setdefault(path, []):
-            messages[path].append(text)
-    return [OptionProblem(path, _sentence(path, texts, values)) for path, texts in messages.items()]
-
-
-def _in_yaml_words(detail: Mapping[str, Any], model: type[pydantic.BaseModel]) -> str:
-    """pydantic speaks of arrays and objects, and shows patterns where a field may say it better."""
-    text = str(detail["msg"]).removeprefix("Input ").removeprefix("Value error, ")
-    for word, ours in (("a valid array", "a list"), ("an object", "a mapping")):
-        text = text.replace(word, ours)
-    if detail["type"] == "string_pattern_mismatch":
-        field = model.model_fields.get(str(detail["loc"][0]))
-        words = field.description if field and len(detail["loc"]) == 1 else None
-        text = f"should be {words}" if words else f"should match {detail['ctx']['pattern']}"
-    return text
-
-
-def _existing(loc: tuple[int | str, ...], values: Any) -> tuple[int | str, ...]:
-    """The part of a location that the recipe has: pydantic appends names of union branches."""
-    path: list[int | str] = []
-    for part in loc:
-        if (isinstance(values, Mapping) and part in values) or (
-            isinstance(values, list) and isinstance(part, int) and part < len(values)
-        ):
-            values = values[part]  # type: ignore[index]
-        else:
-            break
-        path.append(part)
-    return tuple(path)
-
-
-def _is_in(path: tuple[int | str, ...], values: Any) -> bool:
-    return _existing(path, values) == path
-
-
-def _sentence(path: tuple[int | str, ...], texts: list[str], values: Any) -> str:
-    if not path or not _is_in(path, values):
-        return " or ".join(texts)
-    for part in path:
-        values = values[part]
-    got = "" if isinstance(values, Mapping | list) else f", not {json.dumps(values)}"
-    return f"{'.'.join(map(str, path))}: {' or '.join(texts)}{got}"
 
 
 @cache

@@ -28,6 +28,7 @@ LAYERS = {
     "pictures": 2,
     "explain": 2,
     "options": 1.5,
+    "optionproblems": 1.5,
     "registry": 1.5,
     "durations": 1.5,
     "engine": 1,

@@ -9,7 +9,9 @@ import pydantic
 from pydantic import Field
 
 from ganforge.errors import PluginError, UsageError, choices_text
-from ganforge.options import RESERVED, OptionProblem, read_signature, validated
+from ganforge.explain import option_text
+from ganforge.optionproblems import OptionProblem
+from ganforge.options import RESERVED, read_signature, validated
 from ganforge.recipe.needs import load_plugins, missing_packages
 from ganforge.recipe.schema import (
     DEFAULT_CALLBACKS,
@@ -101,9 +103,17 @@ class _Checker:
         position = self.document.position(path, key=key)
         self.problems.append(Problem(message, position, hint))
 
-    def option_problem(self, path: Path, found: OptionProblem, where: str) -> None:
+    def option_problem(
+        self, path: Path, found: OptionProblem, where: str, model: type[pydantic.BaseModel]
+    ) -> None:
+        """An option's fault; where there is nothing better to say, what the option may be."""
+        hint = found.hint
+        if hint is None and found.path and (name := str(found.path[0])) in model.model_fields:
+            hint = option_text(name, model.model_fields[name])
+        elif hint is None:
+            hint = f"It has {', '.join(model.model_fields)}."
         self.problem(
-            (*path, *found.path), f"{where}: {found.message}", found.hint, key=found.name_is_wrong
+            (*path, *found.path), f"{where}: {found.message}", hint, key=found.name_is_wrong
         )
 
     def unknown_keys(self, networks: Mapping[str, str]) -> None:
@@ -114,12 +124,13 @@ class _Checker:
 
     def block(self, model: type[Block], path: Path, values: Any) -> Block | None:
         if not isinstance(values, dict):
-            self.problem(path, f"{path[0]} should be a mapping")
+            names = ", ".join(model.model_fields)
+            self.problem(path, f"{path[0]} should be a mapping", f"Its keys are {names}.")
             return None
         found, problems = validated(model, values)
         for problem in problems:
             where = str(path[0]) if path else "recipe"
-            self.option_problem(path, problem, where)
+            self.option_problem(path, problem, where, model)
         return None if problems else model.model_construct(**found)
 
     def component(self, kind: str, path: Path, *, default: Any = None) -> Spec | None:
@@ -145,7 +156,11 @@ class _Checker:
     def spec(self, kind: str, path: Path, node: Any) -> Spec | None:
         """One ``{use: NAME, option: value, ...}``."""
         if not isinstance(node, dict) or not isinstance(node.get("use"), str):
-            self.problem(path, f"a {kind} is written {{use: NAME, option: value}}")
+            names = ", ".join(self.registry.names(kind))
+            message = f"a {kind} is written {{use: NAME, option: value}}"
+            self.problem(
+                path, message, f"NAME is one of {names}." if names else "None is installed."
+            )
             return None
         try:
             component = self.registry.find(kind, node["use"])
@@ -161,7 +176,8 @@ class _Checker:
         given = {k: v for k, v in node.items() if k not in framework}
         options, problems = signature.check(given)
         for problem in problems:
-            self.option_problem(path, problem, f"{kind} '{component.name}'")
+            where = f"{kind} '{component.name}'"
+            self.option_problem(path, problem, where, signature.model)
         if problems:
             return None
         written = signature.model.model_construct(**options).model_dump(mode="json")
@@ -174,7 +190,9 @@ class _Checker:
         """``optimizer`` or ``schedule``: a component for each network of the game."""
         nodes = self.document.value.get(kind) or {}
         if not isinstance(nodes, dict):
-            self.problem((kind,), f"{kind} should be a mapping from network to {kind}")
+            names = ", ".join(networks)
+            message = f"{kind} should be a mapping from network to {kind}"
+            self.problem((kind,), message, f"The game's networks are {names}.")
             return {}
         for name in nodes:
             if networks and name not in networks:
@@ -192,7 +210,8 @@ class _Checker:
         if nodes is None:
             return []
         if not isinstance(nodes, list):
-            self.problem((key,), f"{key} should be a list of {{use: NAME, option: value}}")
+            message = f"{key} should be a list of {{use: NAME, option: value}}"
+            self.problem((key,), message, f"Write '{key}: [{{use: NAME}}]'.")
             return []
         return nodes
 
@@ -226,7 +245,8 @@ class _Checker:
             named.add(spec.name)
             enabled = node.get("enabled", True)
             if not isinstance(enabled, bool):
-                self.problem((*path, "enabled"), "enabled should be true or false")
+                message = "enabled should be true or false"
+                self.problem((*path, "enabled"), message, "Write enabled: false to switch it off.")
             elif enabled:
                 listed.append(spec)
             else:
