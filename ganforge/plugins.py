@@ -74,7 +74,8 @@ def add_named(registry: Registry, text: str, *, folder: Path | None = None) -> P
     One that has been loaded already is left as it is.
 
     Raises:
-        UsageError: There is no such file or module, or another plugin has its name.
+        UsageError: There is no such file or module, it provides nothing, or another plugin has its
+            name.
         PluginError: It fails; the cause is chained.
     """
     named = pluginfiles.find(text, folder=folder)
@@ -92,6 +93,11 @@ def add_named(registry: Registry, text: str, *, folder: Path | None = None) -> P
     _load(plugin, named.load)
     if plugin.error:
         raise _failed(plugin)
+    if not (plugin.components or plugin.recipes or plugin.add_commands):
+        raise UsageError(
+            f"{plugin} provides nothing: no hook in it registers anything",
+            hint="Mark a function such as register_generators(register) with @ganforge.hookimpl.",
+        )
     registry.plugins.append(plugin)
     return plugin
 

@@ -50,7 +50,8 @@ def _show_plugins(
     for plugin in plugins:
         lines = [*_provides(plugin, known, kind), *faults[plugin.name]]
         lines += [f"note: {note}" for note in plugin.notes]
-        rows.append((plugin.name, plugin.version, plugin.package, "\n".join(lines)))
+        origin = str(plugin.path or plugin.package)
+        rows.append((plugin.name, plugin.version, origin, "\n".join(lines)))
     click.echo(columns(("plugin", "version", "package", "provides"), rows))
 
 

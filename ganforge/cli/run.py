@@ -128,6 +128,7 @@ def _check(path: Path, overrides: tuple[str, ...]) -> Recipe:
     from ganforge.recipe.load import load
 
     recipe, notes = load(path, registry(), overrides)
+    registry()  # tells what the recipe's own plugins have to say
     for note in notes:
         click.echo(note, err=True)
     return recipe
