@@ -57,16 +57,21 @@ def installed() -> list[Found]:
 
 
 def _look() -> list[Found]:
-    from importlib.metadata import entry_points
+    from importlib.metadata import distributions
 
-    origins: dict[int, tuple[str, str]] = {}
-    found = []
-    for entry in entry_points(group=GROUP):
-        if id(entry.dist) not in origins:  # each look parses the metadata anew
-            facts = entry.dist.metadata if entry.dist else {"Name": "unknown", "Version": "unknown"}
-            origins[id(entry.dist)] = (str(facts["Name"]), str(facts["Version"]))
-        found.append(Found(entry.name, entry.value, *origins[id(entry.dist)]))
-    return sorted(found)
+    found: dict[tuple[str, str], list[Found]] = {}
+    for distribution in distributions():
+        try:
+            entries = [entry for entry in distribution.entry_points if entry.group == GROUP]
+            if not entries:
+                continue
+            origin = (str(distribution.metadata["Name"]), str(distribution.version))
+        except (TypeError, ValueError, KeyError, OSError):  # somebody's damaged metadata
+            continue
+        # The first of a name on the path is the one that is imported.
+        if origin[0] not in {package for package, _ in found}:
+            found[origin] = [Found(entry.name, entry.value, *origin) for entry in entries]
+    return sorted(entry for entries in found.values() for entry in entries)
 
 
 def _time(folder: str) -> int | None:

@@ -48,7 +48,12 @@ class PluginError(GanforgeError):
 
 def in_one_line(error: BaseException) -> str:
     """An exception's type, its text, and the line of a plugin's code that it came from."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001  # a plugin's own exception, whose text fails too
+        text = ""
+    if isinstance(error, GanforgeError):  # our own words, and raised in our own code
+        return text
     line = f"{type(error).__name__}: {text}" if text else type(error).__name__
     place = None
     trace = error.__traceback__

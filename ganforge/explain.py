@@ -44,11 +44,11 @@ def facts(component: Component) -> dict[str, Any]:
 
 
 def documented(target: Any) -> str:
-    """The docstring of a class, or of its constructor; not one that a base class lends."""
-    own = target.__doc__ if inspect.isclass(target) else inspect.getdoc(target)
-    if own is None and inspect.isclass(target) and "__init__" in vars(target):
-        own = target.__init__.__doc__
-    return inspect.cleandoc(own) if own else ""
+    """The docstrings of a class and of its constructor; none that a base class lends."""
+    parts = [target.__doc__]
+    if inspect.isclass(target) and "__init__" in vars(target):
+        parts.append(target.__init__.__doc__)
+    return "\n\n".join(inspect.cleandoc(part) for part in parts if part)
 
 
 def described_options(documentation: str) -> dict[str, str]:
@@ -114,14 +114,16 @@ def _plain(value: Any) -> Any:
 def type_text(annotation: Any) -> str:
     """A type as a person would say it: ``int >= 1 or none``, ``list of str``, ``'a' or 'b'``."""
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is not None and not arguments:  # typing.List by itself
+        return str(origin.__name__)
     if origin is Annotated:
         inner, *metadata = arguments
         return _bounded(type_text(inner), [bound for item in metadata for bound in _bounds(item)])
     if origin in (Union, UnionType):
         return " or ".join(type_text(argument) for argument in arguments)
     if origin is Literal:
-        return " or ".join(repr(argument) for argument in arguments)
-    if origin in (list, Sequence):
+        return " or ".join(repr(a) if isinstance(a, str) else shown(a) for a in arguments)
+    if origin in (list, Sequence, set, frozenset):
         return f"list of {type_text(arguments[0])}"
     if origin is tuple:
         if arguments[-1:] == (...,):

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import pydantic
+import pydantic_core
 
 from ganforge.errors import PluginError, choices_text
 from ganforge.optionproblems import OptionProblem, problems_of
@@ -23,6 +24,16 @@ INJECTED: Mapping[str, frozenset[str]] = {
     "schedule": frozenset({"optimizer", "total_steps"}),
 }
 """Arguments that the framework supplies, by kind; they are illegal in a recipe."""
+
+_SET_ELSEWHERE: Mapping[str, str] = {
+    "image_shape": "Remove it; the data set decides it.",
+    "num_classes": "Remove it; the data set decides it.",
+    "latent_dim": "Remove it; write 'latent: {dim: NUMBER}' in the recipe.",
+    "loss": "Remove it; 'loss' is a key of the recipe itself.",
+    "regularizers": "Remove it; 'regularizers' is a key of the recipe itself.",
+    "total_steps": "Remove it; 'train' says how long a run is.",
+}
+"""Where a recipe decides what the framework supplies."""
 
 RESERVED: Mapping[str, frozenset[str]] = {
     "regularizer": frozenset({"weight", "every"}),
@@ -58,7 +69,7 @@ class Signature:
             OptionProblem(
                 (name,),
                 f"'{name}' is supplied by ganforge and cannot be set",
-                "Remove it.",
+                _SET_ELSEWHERE.get(name, "Remove it."),
                 name_is_wrong=True,
             )
             for name in supplied
@@ -78,7 +89,7 @@ def validated(
         OptionProblem(
             (name,),
             f"unknown option '{name}'",
-            choices_text(name, model.model_fields),
+            choices_text(name, model.model_fields) if model.model_fields else "It has no options.",
             name_is_wrong=True,
         )
         for name in values
@@ -117,6 +128,16 @@ def read_signature(target: Callable[..., Any], kind: str) -> Signature:
             )
         if parameter.name not in hints:
             raise PluginError(f"{name}: the option '{parameter.name}' has no type annotation")
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise PluginError(
+                f"{name}: the option '{parameter.name}' can only be given by its position",
+                hint="Take the '/' out of the signature; best start it with '*'.",
+            )
+        if parameter.name.startswith("_") or hasattr(pydantic.BaseModel, parameter.name):
+            raise PluginError(
+                f"{name}: the option '{parameter.name}' has a name that pydantic keeps for itself",
+                hint="Give the option another name.",
+            )
         if parameter.name == "use" or parameter.name in RESERVED.get(kind, ()):
             raise PluginError(
                 f"{name}: the option '{parameter.name}' has the name of a key that ganforge reads",
@@ -131,7 +152,28 @@ def read_signature(target: Callable[..., Any], kind: str) -> Signature:
         allow_inf_nan=False,
     )
     model = pydantic.create_model(name, __config__=config, **fields)
+    _check_defaults(model, name)
     return Signature(kind, model, frozenset(asked))
+
+
+def _check_defaults(model: type[pydantic.BaseModel], name: str) -> None:
+    """The recipe of a run has every default written out, and must be read again."""
+    for option, field in model.model_fields.items():
+        if field.is_required():
+            continue
+        default = field.get_default(call_default_factory=True)
+        try:
+            made = model.model_construct(**{option: default})
+            written = made.model_dump(mode="json", include={option}, warnings=False)
+            problems = validated(model, written)[1]
+        except (pydantic_core.PydanticSerializationError, TypeError, ValueError):
+            problems = [OptionProblem((option,), f"{option}: YAML has no {type(default).__name__}")]
+        found = [problem.message for problem in problems if problem.path[:1] == (option,)]
+        if found and not found[0].startswith("missing"):
+            raise PluginError(
+                f"{name}: no recipe can write the default of '{option}': {found[0]}",
+                hint="Let the annotation allow the default; for an object take its name, as text.",
+            )
 
 
 def _type_hints(function: Any, name: str) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import NamedTuple
 
 from ganforge.errors import UsageError
@@ -49,7 +51,7 @@ def find(text: str, *, folder: Path | None = None) -> Named:
     Raises:
         UsageError: There is nothing of that name.
     """
-    if not (text.endswith(".py") or "/" in text or "\\" in text):
+    if not (text.endswith((".", ".py")) or "/" in text or "\\" in text):
         if _is_module(text):
             return Named(text, text.rpartition(".")[2], None)
         raise UsageError(
@@ -66,20 +68,35 @@ def find(text: str, *, folder: Path | None = None) -> Named:
         raise UsageError(f"there is no plugin file '{path}'", hint="Check the path.")
     if path.is_file() and path.suffix != ".py":
         raise UsageError(f"'{path}' is no Python file", hint="A plugin file ends in .py.")
-    path = path.resolve()
+    path = Path(os.path.abspath(path))  # noqa: PTH100  # the name is a link's own
+    if path.name == "__init__.py":
+        path = path.parent
     if not path.stem.isidentifier():
         raise UsageError(
             f"'{path.name}' cannot be a plugin's name",
             hint="Use letters, digits and '_' in the file's name.",
         )
-    return Named(text, path.stem, path)
+    return Named(text, path.stem, path.parent.resolve() / path.name)
+
+
+class _FreshLoader(SourceFileLoader):
+    """Reads the source each time: byte code is told apart by size and whole seconds only."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
 
 
 def _is_module(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):  # a parent that is no package, an empty part
+    except ModuleNotFoundError as error:  # a parent that there is not, or that is no package
+        return not (error.name and f"{name}.".startswith(f"{error.name}."))
+    except ValueError:  # an empty part
         return False
+    except (Exception, SystemExit):  # noqa: BLE001  # a parent that fails: loading it tells why
+        return True
 
 
 def _load_file(name: str, path: Path) -> ModuleType:
@@ -88,7 +105,10 @@ def _load_file(name: str, path: Path) -> ModuleType:
     is_package = path.is_dir()
     file = path / "__init__.py" if is_package else path
     spec = importlib.util.spec_from_file_location(
-        name, file, submodule_search_locations=[str(path)] if is_package else None
+        name,
+        file,
+        loader=_FreshLoader(name, str(file)),
+        submodule_search_locations=[str(path)] if is_package else None,
     )
     assert spec is not None  # the file exists and ends in .py
     assert spec.loader is not None

@@ -1,30 +1,18 @@
-"""Finds plugins by their entry points and lets each register its components, isolated."""
+"""Which plugins there are: what is installed, and what the user or a recipe names."""
 
 from __future__ import annotations
 
-import sys
-import time
-import warnings
-from collections.abc import Callable, Iterable
-from functools import cache
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
 
-import pluggy
-
-from ganforge import hookspecs, pluginfiles
+from ganforge import pluginfiles
 from ganforge.discovery import Found, installed
-from ganforge.errors import PluginError, UsageError, choices_text, in_one_line
-from ganforge.hookspecs import KINDS, NAMESPACE, Hooks, hook_name
-from ganforge.registry import FIRST_PARTY, Component, Plugin, Registry
+from ganforge.errors import PluginError, UsageError, choices_text
+from ganforge.pluginload import load_into
+from ganforge.registry import FIRST_PARTY, Plugin, Registry
 from ganforge.selection import LOAD, STRICT, Selection
-
-if TYPE_CHECKING:
-    from ganforge.registry import AddCommands
-
-SLOW_SECONDS = 0.5
-"""An import that takes longer is noted: every command pays for it."""
 
 
 def load_registry(
@@ -45,16 +33,15 @@ def load_registry(
             "no plugin is installed, not even ganforge's own: the package is not installed",
             hint="Run 'pip install -c constraints.txt .' in ganforge's folder.",
         )
-    _check_names(selection, found)
+    named = _named(found)
+    _check_names(selection, named)
     registry = Registry([])
-    for entry in found:
-        taken = {plugin.name for plugin in registry.plugins}
-        name = entry.name if entry.name not in taken else f"{entry.package}.{entry.name}"
-        plugin = Plugin(name, entry.package, entry.version, entry.value.partition(":")[0])
+    for name, entry in named.items():
+        plugin = Plugin(name, entry.package, entry.version, entry.value.partition(":")[0].strip())
         registry.plugins.append(plugin)
         plugin.blocked = _blocked(plugin, selection)
         if plugin.blocked is None:
-            _load(plugin, entry.load)
+            load_into(plugin, entry.load)
             if plugin.error and selection.strict:
                 raise _failed(plugin, f"{STRICT} is set: unset it to go on without this plugin.")
     for text in selection.named:
@@ -64,8 +51,17 @@ def load_registry(
         version = getattr(module, "__version__", "unversioned")
         plugin = Plugin(name, package=name, version=version, module=module.__name__)
         registry.plugins.append(plugin)
-        _load(plugin, lambda module=module: module)  # type: ignore[misc]
+        load_into(plugin, lambda module=module: module)  # type: ignore[misc]
     return registry
+
+
+def _named(found: list[Found]) -> dict[str, Found]:
+    """Installed plugins by name; of two that are called the same, ganforge's own keeps the name."""
+    named: dict[str, Found] = {}
+    for entry in sorted(found, key=lambda entry: entry.package != FIRST_PARTY):
+        name = entry.name if entry.name not in named else f"{entry.package}.{entry.name}"
+        named[name] = entry
+    return named
 
 
 def add_named(registry: Registry, text: str, *, folder: Path | None = None) -> Plugin:
@@ -83,14 +79,19 @@ def add_named(registry: Registry, text: str, *, folder: Path | None = None) -> P
         if known.blocked:
             continue
         if known.path == named.path if named.path else known.module == named.module:
+            if known.error:
+                raise _failed(known)
             return known
         if known.name == named.name:
-            other = "" if known.named else f", or leave the other out: -p no:{known.name}"
+            if _same_text(known.path, named.path):  # a run keeps a copy of a plugin file
+                return known
+            out = f"-p {known.path} out" if known.named else f"the other out: -p no:{known.name}"
             raise UsageError(
-                f"'{text}' has the name of another plugin: {known}", hint=f"Rename the file{other}."
+                f"'{text}' has the name of another plugin: {known}",
+                hint=f"Rename the file, or leave {out}.",
             )
     plugin = Plugin(named.name, named.name, "unversioned", named.module, True, named.path)
-    _load(plugin, named.load)
+    load_into(plugin, named.load)
     if plugin.error:
         raise _failed(plugin)
     if not (plugin.components or plugin.recipes or plugin.add_commands):
@@ -102,21 +103,26 @@ def add_named(registry: Registry, text: str, *, folder: Path | None = None) -> P
     return plugin
 
 
+def _same_text(one: Path | None, other: Path | None) -> bool:
+    files = [path for path in (one, other) if path is not None and path.is_file()]
+    return len(files) == 2 and files[0].read_bytes() == files[1].read_bytes()
+
+
 def _failed(plugin: Plugin, hint: str | None = None) -> PluginError:
     error = PluginError(f"{plugin} was not loaded: {plugin.error}", hint=hint)
     error.__cause__ = plugin.cause
     return error
 
 
-def _check_names(selection: Selection, found: list[Found]) -> None:
+def _check_names(selection: Selection, named: dict[str, Found]) -> None:
     """A misspelt name in the user's selection would silently do nothing."""
-    names = {entry.name for entry in found}
-    packages = {entry.package for entry in found}
+    names = set(named)
+    packages = {_normal(entry.package) for entry in named.values()}
     for name in selection.blocked:
         if name not in names:
             raise UsageError(f"-p no:{name}: no such plugin", hint=choices_text(name, names))
     for name in selection.only or ():
-        if name not in names | packages:
+        if name not in names and _normal(name) not in packages:
             hint = choices_text(name, names)
             raise UsageError(f"{LOAD} names '{name}': no such plugin", hint=hint)
 
@@ -127,145 +133,11 @@ def _blocked(plugin: Plugin, selection: Selection) -> str | None:
         return f"blocked by -p no:{plugin.name}"
     if selection.only is None or plugin.package == FIRST_PARTY:
         return None
-    wanted = plugin.name in selection.only or plugin.package in selection.only
+    packages = map(_normal, selection.only)
+    wanted = plugin.name in selection.only or _normal(plugin.package) in packages
     return None if wanted else f"not in {LOAD}"
 
 
-def _load(plugin: Plugin, load: Callable[[], Any]) -> None:
-    """Import one plugin and call its hooks; whatever it does wrong becomes its ``error``."""
-    had_torch = "torch" in sys.modules
-    start = time.perf_counter()
-    try:
-        module = load()
-        if plugin.path is None:  # a file may hold networks; an installed hook module may not
-            _note_slowness(plugin, time.perf_counter() - start, had_torch=had_torch)
-        _check_version(module)
-        hooks = _hooks(plugin, module)
-        for kind in KINDS:
-            if hook := hooks.get(hook_name(kind)):
-                _call(hook, _component_register(plugin, kind))
-        if hook := hooks.get("register_recipes"):
-            _call(hook, _recipe_register(plugin, module))
-        if hook := hooks.get("register_commands"):
-            plugin.add_commands = cast("AddCommands", hook.function)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything
-        plugin.error = in_one_line(error)
-        plugin.cause = error
-        plugin.components.clear()
-        plugin.recipes.clear()
-
-
-def _note_slowness(plugin: Plugin, seconds: float, *, had_torch: bool) -> None:
-    advice = "name targets by text, 'package.module:Name', and import nothing heavy beside them"
-    if "torch" in sys.modules and not had_torch:
-        plugin.notes.append(f"its hook module imports torch, which slows every command: {advice}")
-    elif seconds > SLOW_SECONDS:
-        plugin.notes.append(f"its hook module takes {seconds:.1f} s to import: {advice}")
-
-
-def _check_version(module: Any) -> None:
-    """A plugin may say which version of the hooks it needs at least."""
-    needed = getattr(module, "GANFORGE_HOOKS", 1)
-    if needed > hookspecs.VERSION:
-        raise UsageError(
-            f"it needs version {needed} of the hooks, and this ganforge has "
-            f"version {hookspecs.VERSION}: pip install -U ganforge"
-        )
-
-
-class _Manager(pluggy.PluginManager):
-    """Passes over what is no function of a module; pluggy's own look takes much longer."""
-
-    def parse_hookimpl_opts(self, plugin: Any, name: str) -> pluggy.HookimplOpts | None:
-        if isinstance(plugin, ModuleType) and not callable(vars(plugin).get(name)):
-            return None
-        return super().parse_hookimpl_opts(plugin, name)
-
-
-@cache
-def _manager() -> pluggy.PluginManager:
-    """Checks implementations against the specifications; it holds one plugin at a time."""
-    manager = _Manager(NAMESPACE)
-    manager.add_hookspecs(Hooks)
-    return manager
-
-
-def _hooks(plugin: Plugin, module: Any) -> dict[str, pluggy.HookImpl]:
-    """The hooks that a module implements, by name.
-
-    Raises:
-        UsageError: One is misspelt, not marked, or a wrapper.
-        pluggy.PluginValidationError: One takes an argument that there is not.
-    """
-    manager = _manager()
-    known = [name for name in vars(Hooks) if name.startswith("register_")]
-    for name in dir(module):
-        options = manager.parse_hookimpl_opts(module, name)
-        if options is None:
-            if name in known and callable(getattr(module, name)):
-                raise UsageError(f"'{name}' is not marked with @ganforge.hookimpl")
-        elif options["wrapper"] or options["hookwrapper"]:
-            raise UsageError(f"hook '{name}' is a wrapper, and each plugin's hooks stand alone")
-        elif (options["specname"] or name) not in known and not options["optionalhook"]:
-            raise UsageError(f"unknown hook '{name}'. {choices_text(name, known)}")
-    with warnings.catch_warnings(record=True) as caught:  # a hook that will be removed warns
-        warnings.simplefilter("always")
-        manager.register(module, name=plugin.name)
-    try:
-        plugin.notes += [" ".join(str(warning.message).split()) for warning in caught]
-        found = {
-            caller.name: implementation
-            for caller in manager.get_hookcallers(module) or ()
-            for implementation in caller.get_hookimpls()
-        }
-    finally:
-        manager.unregister(module)
-    if not found:
-        plugin.notes.append(f"it implements no hook; there are {', '.join(known)}")
-    return found
-
-
-def _call(hook: pluggy.HookImpl, register: Callable[..., None]) -> None:
-    """Call one hook; it may take fewer arguments than its specification."""
-    given = {"register": register}
-    hook.function(**{name: given[name] for name in hook.argnames})
-
-
-def _component_register(plugin: Plugin, kind: str) -> Callable[..., None]:
-    def register(name: str, target: str | Any, *, summary: str = "") -> None:
-        _check_name(kind, name, [c.name for c in plugin.components if c.kind == kind])
-        if not (callable(target) or (isinstance(target, str) and ":" in target)):
-            raise TypeError(
-                f"{kind} '{name}': the target must be 'package.module:Name' or a class, "
-                f"not {target!r}"
-            )
-        if isinstance(target, str) and plugin.path is not None:
-            target = _inside(plugin, target)
-        plugin.components.append(Component(kind, name, plugin, target, summary))
-
-    return register
-
-
-def _inside(plugin: Plugin, target: str) -> str:
-    """A plugin file calls its own module by the file's name; it was imported under another."""
-    module, _, attribute = target.partition(":")
-    head, dot, rest = module.partition(".")
-    return f"{plugin.module}{dot}{rest}:{attribute}" if head == plugin.name else target
-
-
-def _recipe_register(plugin: Plugin, module: Any) -> Callable[..., None]:
-    def register(name: str, path: str | Path) -> None:
-        _check_name("recipe", name, plugin.recipes)
-        file = Path(getattr(module, "__file__", None) or "").parent / path
-        if not file.is_file():
-            raise FileNotFoundError(f"recipe '{name}': there is no file '{file}'")
-        plugin.recipes[name] = file
-
-    return register
-
-
-def _check_name(kind: str, name: Any, taken: Iterable[str]) -> None:
-    if not isinstance(name, str) or not name or set(name) & set(":/ \t\n"):
-        raise ValueError(f"{kind} {name!r}: a name is text without spaces, ':' and '/'")
-    if name in taken:
-        raise ValueError(f"{kind} '{name}' is registered twice")
+def _normal(package: str) -> str:
+    """A distribution's name as pip compares it: ``Acme_GAN`` is ``acme-gan``."""
+    return re.sub(r"[-_.]+", "-", package).lower()

@@ -113,9 +113,15 @@ def _copied(plugin: Plugin, folder: Path) -> str:
 
 
 def own_plugins(folder: Path) -> list[str]:
-    """What the recipe of a run names as its plugins, in this folder or as modules."""
-    path = folder / RECIPE
-    named = read_file(path).value.get("plugins") if path.is_file() else None
+    """What the recipe of a run names as its plugins, in this folder or as modules.
+
+    An exported file may lie anywhere, beside no recipe or one that is none; it says itself what it
+    needs.
+    """
+    try:
+        named = read_file(folder / RECIPE).value.get("plugins")
+    except UsageError:
+        return []
     return [str(name) for name in named] if isinstance(named, list) else []
 
 

@@ -25,6 +25,10 @@ COMMANDS = {
         "copy-recipe": "ganforge.cli.copy_recipe:copy_recipe",
         "validate": "ganforge.cli.validate:validate",
     },
+    "Write plugins": {
+        "new-plugin": "ganforge.cli.new_plugin:new_plugin",
+        "check-plugin": "ganforge.cli.check_plugin:check_plugin",
+    },
     "See what there is": {
         "list-plugins": "ganforge.cli.listing:list_plugins",
         "list-recipes": "ganforge.cli.listing:list_recipes",
@@ -50,6 +54,9 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line; a user's mistake is one message and an exit code, no traceback."""
+    if os.environ.get("_GANFORGE_COMPLETE", "").endswith("_complete"):
+        # Nothing may be printed into the line that the user is typing.
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     try:
         code = cli.main(prog_name="ganforge", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -75,10 +82,11 @@ def main() -> NoReturn:
 
 def show(error: GanforgeError) -> None:
     """Print an error for a person: what and where, then what to do next."""
-    if isinstance(error, PluginError) and error.__cause__ is not None:
+    cause = error.__cause__ if isinstance(error, PluginError) else None
+    if cause is not None and not isinstance(cause, GanforgeError):
         import traceback
 
-        traceback.print_exception(error.__cause__)
+        traceback.print_exception(cause)
     click.echo(f"Error: {error.message}", err=True)
     if error.hint:
         click.echo(error.hint, err=True)

@@ -13,27 +13,43 @@ from collections.abc import Sequence
 
 GAP = "  "
 NARROWEST = 24
+"""A last column narrower than this is hard to read: then each row becomes a block of its own."""
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose last column wraps at the terminal's edge; elsewhere nothing is wrapped.
+    """A table that fits the terminal; what goes elsewhere is not wrapped.
 
     Args:
         head: The columns' titles.
         rows: A text for each column; the last one may have several lines.
     """
-    table = [head, *rows]
-    widths = [max(len(row[index]) for row in table) for index in range(len(head) - 1)]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)][:-1]
     left = sum(widths) + len(GAP) * len(widths)
-    room = None
-    if sys.stdout.isatty():
-        room = max(shutil.get_terminal_size().columns - left, NARROWEST)
+    if not sys.stdout.isatty():
+        return _table([head, *rows], widths, None)
+    width = shutil.get_terminal_size().columns
+    if width < left + NARROWEST:
+        return _blocks(head, rows, width)
+    return _table([head, *rows], widths, width - left)
+
+
+def _table(rows: Sequence[Sequence[str]], widths: Sequence[int], room: int | None) -> str:
     lines = []
-    for row in table:
-        first = "".join(text.ljust(width) + GAP for text, width in zip(row, widths, strict=False))
+    for row in rows:
+        first = "".join(text.ljust(w) + GAP for text, w in zip(row, widths, strict=False))
         for line in _wrapped(row[-1], room):
             lines.append((first + line).rstrip())
-            first = " " * left
+            first = " " * len(first)
+    return "\n".join(lines)
+
+
+def _blocks(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
+    lines = []
+    for name, *others in rows:
+        lines += _wrapped(name, width)
+        for title, text in zip(head[1:], others, strict=True):
+            told = f"{title}: {text}".replace("\n", f"\n{GAP}") if text else ""
+            lines += [GAP + line for line in _wrapped(told, width - len(GAP)) if line]
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class
 
 from ganforge.errors import GanforgeError
 
@@ -14,21 +14,20 @@ if TYPE_CHECKING:
     from ganforge.registry import Registry
 
 
-def _registry() -> Registry | None:
+def _registry(ctx: click.Context) -> Registry | None:
     """A completion cannot tell what is wrong; the command itself will."""
     from ganforge.cli.context import registry
 
     try:
-        return registry(tell=False)
+        with ctx.scope(cleanup=False):  # click completes outside of every context
+            return registry(tell=False)
     except GanforgeError:
         return None
 
 
-def _starting(
-    incomplete: str, items: Iterable[tuple[str, str]], *, quoted: str = ""
-) -> list[CompletionItem]:
+def _starting(incomplete: str, items: Iterable[tuple[str, str]]) -> list[CompletionItem]:
     return [
-        CompletionItem(f"{quoted}{name}", help=text or None)
+        CompletionItem(name, help=text or None)
         for name, text in items
         if name.startswith(incomplete)
     ]
@@ -42,7 +41,7 @@ class _ComponentName(click.types.StringParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        known = _registry()
+        known = _registry(ctx)
         kind = ctx.params.get("kind")
         if known is None or kind is None:
             return []
@@ -60,9 +59,10 @@ class _RecipeName(click.types.StringParamType):
     ) -> list[CompletionItem]:
         from ganforge.recipe.shipped import shipped
 
-        known = _registry()
+        known = _registry(ctx)
         names = [(name, "") for name in shipped(known)] if known else []
-        return [*_starting(incomplete, names), CompletionItem(incomplete, type="file")]
+        # Bash forgets what came before a file.
+        return [CompletionItem(incomplete, type="file"), *_starting(incomplete, names)]
 
 
 class _PluginName(click.types.StringParamType):
@@ -73,13 +73,37 @@ class _PluginName(click.types.StringParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        known = _registry()
-        names = [(plugin.name, plugin.package) for plugin in known.plugins] if known else []
-        if incomplete.startswith("no:"):
-            return _starting(incomplete[3:], names, quoted="no:")
-        return [*_starting(incomplete, names), CompletionItem(incomplete, type="file")]
+        known = _registry(ctx)
+        names = [(f"no:{plugin.name}", plugin.package) for plugin in known.plugins] if known else []
+        # Bash forgets what came before a file.
+        return [CompletionItem(incomplete, type="file"), *_starting(incomplete, names)]
 
 
 COMPONENT_NAME = _ComponentName()
 RECIPE_NAME = _RecipeName()
 PLUGIN_NAME = _PluginName()
+
+
+@add_completion_class
+class _Bash(BashComplete):
+    """Bash takes ``no:mnist`` for three words and completes the last one alone."""
+
+    name = "bash"
+    _before = ""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        args, incomplete = super().get_completion_args()
+        words: list[str] = []
+        for word in [*args, incomplete] if incomplete else args:
+            if words and (word[0] == ":" or words[-1][-1] == ":"):
+                words[-1] += word
+            else:
+                words.append(word)
+        if not incomplete:
+            return words, ""
+        if words[-1] != incomplete:
+            self._before = words[-1][: words[-1].rindex(":") + 1]
+        return words[:-1], words[-1]
+
+    def format_completion(self, item: CompletionItem) -> str:
+        return f"{item.type},{item.value.removeprefix(self._before)}"

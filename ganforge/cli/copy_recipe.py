@@ -13,7 +13,7 @@ from ganforge.cli.completion import RECIPE_NAME
 from ganforge.cli.context import registry
 from ganforge.errors import GanforgeError, UsageError
 
-_RUN_LINE = re.compile(r"\A# ganforge run .*$", re.MULTILINE)
+_RUN_LINE = re.compile(r"\A(# ganforge (run|resume) .*\n)?")
 
 
 @click.command()
@@ -31,21 +31,25 @@ def copy_recipe(name: str, dest: Path | None, force: bool) -> None:
     from ganforge.recipe.source import visible
 
     source = locate(name, registry())
-    target = source.with_name(source.name).name if dest is None else dest
-    target = Path(target) / source.name if Path(target).is_dir() else Path(target)
+    # A plugin may call a recipe other than its file.
+    own = source.name if source == Path(name) else f"{Path(name.rpartition(':')[2]).stem}.yaml"
+    target = Path(own) if dest is None else dest
+    target = target / own if target.is_dir() else target
     if target.suffix not in (".yaml", ".yml"):
         raise UsageError(
             f"'{target}' is no name for a recipe",
             hint="Name a folder that exists, or a file that ends in .yaml.",
         )
-    plugins = read_file(source).value.get("plugins") or []
+    plugins = read_file(source).value.get("plugins")
     copies = {
         target.parent / plugin: source.parent / plugin
-        for plugin in map(str, plugins)
-        if (source.parent / plugin).exists() and not Path(plugin).is_absolute()
+        for plugin in (plugins if isinstance(plugins, list) else ())
+        if _is_beside(str(plugin), source)
     }
     text = source.read_text(encoding="utf-8")
-    text = _RUN_LINE.sub(lambda _: f"# ganforge run {visible(quote(str(target)))}", text)
+    text = _RUN_LINE.sub(lambda _: f"# ganforge run {visible(quote(str(target)))}\n", text)
+    if target.exists() and target.samefile(source):
+        raise UsageError(f"'{target}' is the recipe itself", hint="Name another place.")
     for path in (target, *copies):
         if path.exists() and not force:
             raise UsageError(
@@ -59,6 +63,13 @@ def copy_recipe(name: str, dest: Path | None, force: bool) -> None:
         raise GanforgeError(f"cannot write '{target}': {error.strerror}") from error
     click.echo(str(target))
     click.echo(f"Next: ganforge run {quote(str(target))}", err=True)
+
+
+def _is_beside(plugin: str, recipe: Path) -> bool:
+    """Whether this is a plugin file or folder that goes where the recipe goes."""
+    folder = recipe.parent.resolve()
+    path = (folder / plugin).resolve()
+    return (plugin.endswith(".py") or "/" in plugin) and path.exists() and folder in path.parents
 
 
 def _copy(source: Path, target: Path) -> None:

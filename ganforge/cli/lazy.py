@@ -10,7 +10,7 @@ import click
 
 from ganforge import __version__
 from ganforge.cli.context import plugin_option, registry
-from ganforge.errors import GanforgeError, PluginError, nearest
+from ganforge.errors import GanforgeError, PluginError, in_one_line, nearest
 
 
 class LazyGroup(click.Group):
@@ -85,10 +85,18 @@ class LazyGroup(click.Group):
         for plugin in plugins:
             if plugin.add_commands is None:
                 continue
+            before = dict(self.commands)
             try:
                 plugin.add_commands(self)
-            except Exception as error:  # noqa: BLE001  # a plugin may raise anything
-                click.echo(f"{plugin}: register_commands failed: {error!r}", err=True)
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything
+                told = in_one_line(error)
+                click.echo(f"{plugin}: register_commands failed: {told}", err=True)
+            for name, command in list(self.commands.items()):
+                if name in self._targets or before.get(name, command) is not command:
+                    click.echo(f"{plugin}: there is a command '{name}' already", err=True)
+                    del self.commands[name]
+                    if name in before:
+                        self.commands[name] = before[name]
 
 
 def _fault(error: Exception) -> PluginError:

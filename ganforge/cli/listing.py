@@ -10,11 +10,11 @@ import click
 
 from ganforge.cli.columns import columns
 from ganforge.cli.context import registry
-from ganforge.errors import PluginError
+from ganforge.errors import PluginError, in_one_line
 from ganforge.hookspecs import KINDS
 
 if TYPE_CHECKING:
-    from ganforge.registry import Component, Plugin, Registry
+    from ganforge.registry import AddCommands, Component, Plugin, Registry
 
 JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
@@ -67,7 +67,17 @@ def _faults(plugin: Plugin, known: Registry, kind: str | None, *, check: bool) -
             faults.append(f"clash: {own}: write {known.name_of(component)}")
         if check:
             faults += _broken(component)
+    if check and plugin.add_commands is not None:
+        faults += _broken_commands(plugin.add_commands)
     return faults
+
+
+def _broken_commands(add_commands: AddCommands) -> list[str]:
+    try:
+        add_commands(click.Group())
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything
+        return [f"broken: register_commands: {in_one_line(error)}"]
+    return []
 
 
 def _broken(component: Component) -> list[str]:
@@ -108,7 +118,8 @@ def _head(path: Path) -> dict[str, str | None]:
     except UsageError:
         told = f"cannot be read: see ganforge validate {path}"
         return {"description": told, "expected_time": None}
-    return {key: value.get(key) for key in ("description", "expected_time")}
+    found = {key: value.get(key) for key in ("description", "expected_time")}
+    return {key: text if isinstance(text, str) else None for key, text in found.items()}
 
 
 def print_json(facts: object) -> None:

@@ -12,10 +12,11 @@ from ganforge.errors import PluginError, UsageError, choices_text
 from ganforge.explain import option_text
 from ganforge.optionproblems import OptionProblem
 from ganforge.options import RESERVED, read_signature, validated
-from ganforge.recipe.needs import load_plugins, missing_packages
+from ganforge.recipe.needs import provide
 from ganforge.recipe.schema import (
     DEFAULT_CALLBACKS,
     DEFAULT_GAME,
+    VERSION,
     EmaBlock,
     Head,
     LatentBlock,
@@ -24,7 +25,7 @@ from ganforge.recipe.schema import (
     TermSpec,
     TrainBlock,
 )
-from ganforge.recipe.source import Document, Path, Problem, RecipeError
+from ganforge.recipe.source import Document, Path, Problem, RecipeError, shown
 from ganforge.registry import Registry
 
 Block = TypeVar("Block", bound=pydantic.BaseModel)
@@ -32,6 +33,15 @@ Block = TypeVar("Block", bound=pydantic.BaseModel)
 HEAD = tuple(Head.model_fields)
 BLOCKS = ("latent", "ema", "train")
 PLACES = ("dataset", "game", "loss", "regularizers", "optimizer", "schedule", "callbacks")
+
+
+_WRITE = {
+    "version": f"Write 'version: {VERSION}'.",
+    "name": "Write a name such as 'mnist_dcgan'.",
+    "requires": "Write a list such as 'requires: [ganforge-acme>=1.2]'.",
+    "plugins": "Write a list such as 'plugins: [./my_arch.py]'.",
+}
+"""What to write for the recipe's own facts, where an example says more than their type."""
 
 
 class _TermSettings(pydantic.BaseModel):
@@ -62,9 +72,12 @@ class _Checker:
     def recipe(self) -> Recipe:
         top = self.document.value
         head = self.block(Head, (), {name: top[name] for name in HEAD if name in top})
-        if head is not None:
-            self.problems += missing_packages(head, self.document)
-            self.problems += load_plugins(head, self.document, self.registry)
+        self.check_version(top.get("version"))
+        # Also where another of its facts is wrong: components may come from these plugins.
+        needs = head or Head.model_construct(
+            requires=_texts(top.get("requires")), plugins=_texts(top.get("plugins"))
+        )
+        self.problems += provide(needs, self.document, self.registry)
         if isinstance(top.get("game"), dict):
             top["game"].setdefault("use", DEFAULT_GAME)
         game = self.component("game", ("game",), default={"use": DEFAULT_GAME})
@@ -78,7 +91,7 @@ class _Checker:
             "loss": self.component("loss", ("loss",)),
             "optimizers": self.by_network("optimizer", kinds, required=True),
             "schedules": self.by_network("schedule", kinds, required=False),
-            "train": self.block(TrainBlock, ("train",), top.get("train", {})),
+            "train": self.train(),
             "regularizers": self.regularizers(),
             "ema": None,
         }
@@ -97,6 +110,12 @@ class _Checker:
             **parts,
         )
 
+    def check_version(self, version: object) -> None:
+        """pydantic takes ``true`` and ``1.0`` for the 1 that they equal in Python."""
+        if version == VERSION and type(version) is not int:
+            message = f"recipe: version: should be {VERSION}, not {shown(version)}"
+            self.problem(("version",), message, _WRITE["version"])
+
     def problem(
         self, path: Path, message: str, hint: str | None = None, *, key: bool = False
     ) -> None:
@@ -109,7 +128,8 @@ class _Checker:
         """An option's fault; where there is nothing better to say, what the option may be."""
         hint = found.hint
         if hint is None and found.path and (name := str(found.path[0])) in model.model_fields:
-            hint = option_text(name, model.model_fields[name])
+            example = _WRITE.get(name) if model is Head else None
+            hint = example or option_text(name, model.model_fields[name])
         elif hint is None:
             hint = f"It has {', '.join(model.model_fields)}."
         self.problem(
@@ -133,13 +153,24 @@ class _Checker:
             self.option_problem(path, problem, where, model)
         return None if problems else model.model_construct(**found)
 
+    def train(self) -> TrainBlock | None:
+        if "train" in self.document.value:
+            return self.block(TrainBlock, ("train",), self.document.value["train"])
+        self.problem(
+            ("train",),
+            "missing 'train'",
+            "Add 'train: {epochs: NUMBER}' or 'train: {steps: NUMBER}'.",
+        )
+        return None
+
     def component(self, kind: str, path: Path, *, default: Any = None) -> Spec | None:
         node = self.lookup(path, default)
         if node is None:
             names = ", ".join(self.registry.names(kind))
+            under = f" under '{path[0]}'" if len(path) > 1 else ""
             self.problem(
                 path,
-                f"missing '{path[-1]}'",
+                f"missing '{path[-1]}'{under}",
                 f"Add '{path[-1]}: {{use: NAME}}'; available: {names}.",
             )
             return None
@@ -158,19 +189,23 @@ class _Checker:
         if not isinstance(node, dict) or not isinstance(node.get("use"), str):
             names = ", ".join(self.registry.names(kind))
             message = f"a {kind} is written {{use: NAME, option: value}}"
+            named = isinstance(node, dict) and "use" in node
             self.problem(
-                path, message, f"NAME is one of {names}." if names else "None is installed."
+                (*path, "use") if named else path,
+                message,
+                f"NAME is one of {names}." if names else "None is installed.",
             )
             return None
         try:
             component = self.registry.find(kind, node["use"])
             target = component.load()
-            signature = read_signature(target, kind)
-        except UsageError as error:
+        except (UsageError, PluginError) as error:
             self.problem((*path, "use"), error.message, error.hint)
             return None
+        try:
+            signature = read_signature(target, kind)
         except PluginError as error:
-            self.problem((*path, "use"), error.message, error.hint)
+            self.problem((*path, "use"), f"{component}: {error.message}", error.hint)
             return None
         framework = {"use", *RESERVED.get(kind, ())}
         given = {k: v for k, v in node.items() if k not in framework}
@@ -189,10 +224,15 @@ class _Checker:
     ) -> dict[str, Spec | None]:
         """``optimizer`` or ``schedule``: a component for each network of the game."""
         nodes = self.document.value.get(kind) or {}
-        if not isinstance(nodes, dict):
-            names = ", ".join(networks)
+        example = ", ".join(f"{name}: {{use: NAME}}" for name in networks or ("NETWORK",))
+        if not nodes and required:
+            names = ", ".join(self.registry.names(kind))
+            hint = f"Add '{kind}: {{{example}}}'; available: {names}."
+            self.problem((kind,), f"missing '{kind}'", hint)
+            return {}
+        if not isinstance(nodes, dict) or "use" in nodes:
             message = f"{kind} should be a mapping from network to {kind}"
-            self.problem((kind,), message, f"The game's networks are {names}.")
+            self.problem((kind,), message, f"Write '{kind}: {{{example}}}'.")
             return {}
         for name in nodes:
             if networks and name not in networks:
@@ -254,3 +294,9 @@ class _Checker:
         missing = [name for name in DEFAULT_CALLBACKS if name not in named]
         defaults = [self.spec("callback", ("callbacks",), {"use": name}) for name in missing]
         return [spec for spec in defaults if spec is not None] + listed, disabled
+
+
+def _texts(value: Any) -> list[str]:
+    """A list of texts as it is, anything else as an empty one."""
+    good = isinstance(value, list) and all(isinstance(item, str) and item for item in value)
+    return value if good else []

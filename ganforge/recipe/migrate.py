@@ -57,10 +57,17 @@ def move(document: Document, old: Path, new: Path) -> None:
     already stays, and the old one is left for the check to find.
     """
     source = _at(document.value, old[:-1])
+    if not isinstance(source, dict) or old[-1] not in source:
+        return
+    for length in range(1, len(new)):
+        if not isinstance(_at(document.value, new[:length]), dict | None):
+            return  # the check will say what is wrong with it
     target: Any = document.value
     for part in new[:-1]:
-        target = target.setdefault(part, {})
-    if not isinstance(source, dict) or old[-1] not in source or new[-1] in target:
+        if target.get(part) is None:
+            target[part] = {}
+        target = target[part]
+    if new[-1] in target:
         return
     target[new[-1]] = source.pop(old[-1])
     for places in (document.keys, document.values):

@@ -10,11 +10,26 @@ from packaging.requirements import InvalidRequirement, Requirement
 from ganforge.errors import PluginError, UsageError
 from ganforge.plugins import add_named
 from ganforge.recipe.schema import Head
-from ganforge.recipe.source import Document, Problem
+from ganforge.recipe.source import Document, Problem, shown
 from ganforge.registry import Registry
 
 
-def missing_packages(head: Head, document: Document) -> list[Problem]:
+def provide(head: Head, document: Document, registry: Registry) -> list[Problem]:
+    """Add the plugins that a recipe names; what is missing of them and of the packages it requires.
+
+    Raises:
+        PluginError: One of its plugins is broken, and no missing package explains why.
+    """
+    missing = _missing_packages(head, document)
+    try:
+        return missing + _load_plugins(head, document, registry)
+    except PluginError:
+        if missing:  # the likely reason, and the user can do something about it
+            return missing
+        raise
+
+
+def _missing_packages(head: Head, document: Document) -> list[Problem]:
     """A problem for each requirement that is not met, with the line that installs it."""
     problems = []
     for index, text in enumerate(head.requires):
@@ -28,12 +43,10 @@ def missing_packages(head: Head, document: Document) -> list[Problem]:
 def _unmet(text: str) -> tuple[str, str] | None:
     try:
         requirement = Requirement(text)
-    except InvalidRequirement as error:
-        reason = str(error).partition("\n")[0]
-        return (
-            f"'{text}' is no requirement: {reason}",
-            "Write a package and its versions, such as ganforge-acme>=1.2.",
-        )
+    except InvalidRequirement:
+        # What packaging says of it is about its grammar, and differs between its versions.
+        hint = "Write a package and its versions, such as ganforge-acme>=1.2."
+        return f"'{shown(text)}' does not name a package and its versions", hint
     if requirement.marker is not None and not requirement.marker.evaluate():
         return None
     install = f"Install it: pip install {quote(text)}"
@@ -46,12 +59,7 @@ def _unmet(text: str) -> tuple[str, str] | None:
     return None
 
 
-def load_plugins(head: Head, document: Document, registry: Registry) -> list[Problem]:
-    """Add the plugins that a recipe names; a problem for each one that is not there.
-
-    Raises:
-        PluginError: One of them is broken: its author wants to see where.
-    """
+def _load_plugins(head: Head, document: Document, registry: Registry) -> list[Problem]:
     problems = []
     for index, text in enumerate(head.plugins):
         position = document.position(("plugins", index))

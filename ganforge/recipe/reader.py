@@ -16,6 +16,7 @@ import yaml
 
 from ganforge.errors import UsageError
 from ganforge.recipe.source import (
+    INVISIBLE,
     NO_ANCHORS,
     NO_TAGS,
     Document,
@@ -24,6 +25,7 @@ from ganforge.recipe.source import (
     Problem,
     RecipeError,
     Source,
+    invisible,
     missing_space,
     shown,
     visible,
@@ -153,7 +155,9 @@ class _Reader:
     def read(self) -> Any:
         value, self.values[()] = None, self.source.at(0)
         next(self.events)  # the start of the stream
-        if isinstance(next(self.events), yaml.DocumentStartEvent):
+        if isinstance(start := next(self.events), yaml.DocumentStartEvent):
+            if start.version or start.tags:
+                self.problem(start, "recipes have no '%' lines", "Remove it.")
             value = self.build(next(self.events), ())
             next(self.events)  # the end of the document
             if isinstance(event := next(self.events), yaml.DocumentStartEvent):
@@ -187,7 +191,7 @@ class _Reader:
             self.keys[where] = self.place(event)
             entry = next(self.events)
             result[key] = self.build(entry, where)
-            self.refuse_missing_space(event, entry)
+            self.refuse_entry(event, entry)
         return result
 
     def key(self, event: yaml.Event, path: Path) -> str:
@@ -195,7 +199,8 @@ class _Reader:
         if not isinstance(event, yaml.ScalarEvent):
             self.build(event, path)
             if not isinstance(event, yaml.AliasEvent):
-                self.problem(event, "a key cannot be a list or a mapping", "Use a name.")
+                hint = "Use a name; recipes have no {{ placeholders }}."
+                self.problem(event, "a key cannot be a list or a mapping", hint)
             return f"? {len(self.keys)}"
         self.refuse(event)
         self.refuse_control(event)
@@ -206,9 +211,9 @@ class _Reader:
             self.problem(event, "recipes have no merge keys", "Write the entries out.")
         elif not text:
             self.problem(event, "a key is missing before ':'", "Write 'key: value'.")
-        elif not _is_text(text):
-            hint = f"Quote it if it is a name: '{shown(text)}'."
-            self.problem(event, f"the key {shown(text)} is not text", hint)
+        elif found := INVISIBLE.search(text):
+            place = self.source.at(self.index(event) + found.start())
+            self.problems.append(invisible(found[0], place))
         return text
 
     def scalar(self, event: yaml.ScalarEvent) -> Any:
@@ -233,19 +238,28 @@ class _Reader:
             code = f"U+{ord(found[0]):04X}"
             self.problem(event, f"this text has a control character in it ({code})", "Remove it.")
 
-    def refuse_missing_space(self, key: yaml.Event, value: yaml.Event) -> None:
-        """``{lr:1}`` is the key 'lr:1' without a value: never what was meant."""
-        if not (isinstance(key, yaml.ScalarEvent) and isinstance(value, yaml.ScalarEvent)):
+    def refuse_entry(self, key: yaml.Event, value: yaml.Event) -> None:
+        """``{lr:1}`` is the key 'lr:1' without a value, ``{lr: 0,1}`` has such a key, 1."""
+        if not isinstance(key, yaml.ScalarEvent) or key.style or not key.value:
             return
+        alone = isinstance(value, yaml.ScalarEvent) and not (value.style or value.value)
         name, colon, rest = str(key.value).partition(":")
-        if colon and not (key.style or value.style or value.value):
+        if colon and alone:
             self.problems.append(missing_space(self.place(key), name, rest))
+        if not _is_text(key.value):
+            hint = f"Quote it if it is a name: '{shown(key.value)}'."
+            if alone and key.value[0].isdigit():
+                hint = "Write a decimal point as '.', and a list in brackets: [1, 2]."
+            self.problem(key, f"the key {shown(key.value)} is not text", hint)
 
     def problem(self, event: yaml.Event, message: str, hint: str) -> None:
         self.problems.append(Problem(message, self.place(event), hint))
 
     def place(self, event: yaml.Event) -> Position:
-        return self.source.at(event.start_mark.index if event.start_mark else 0)
+        return self.source.at(self.index(event))
+
+    def index(self, event: yaml.Event) -> int:
+        return event.start_mark.index if event.start_mark else 0
 
     def _events(self) -> Iterator[yaml.Event]:
         """PyYAML's events, with its errors in our words and within our bounds."""
@@ -266,7 +280,8 @@ class _Reader:
             index = loader.get_mark().index if loader else 0
             self.problems.append(self.source.syntax_problem(error, index))
             raise RecipeError(self.problems) from None
-        raise RecipeError([_too_large(self.source.name, f"{MAX_EVENTS:,} entries")])
+        message = f"this recipe is too large: more than {MAX_EVENTS:,} entries"
+        raise RecipeError([Problem(message, self.place(event), "Keep data out of recipes.")])
 
 
 def _decode(data: bytes, name: str) -> str:
@@ -275,7 +290,8 @@ def _decode(data: bytes, name: str) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UsageError(f"'{name}' is UTF-16 text", hint="Save it as UTF-8.")
     if b"\0" in data:
-        raise UsageError(f"'{name}' is not a text file: byte {data.index(0)} is zero")
+        message = f"'{name}' is not a text file: byte {data.index(0)} is zero"
+        raise UsageError(message, hint="A recipe is YAML text, saved as UTF-8.")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -24,28 +24,37 @@ MAX_WIDTH = 96
 MAX_SHOWN = 20
 _NO_SPACE = re.compile(r"\s*(?:- )?([\w-]+):(?!//)([^\s:][^:]*)")
 _LINE_END = re.compile(r"\r\n|\n|\r")
+_ODD = "[\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
+INVISIBLE = re.compile(_ODD)
+"""Characters that look like a space or like nothing, and are neither to YAML."""
+_ODD_INDENT = re.compile(rf"(?:^[ -]*|:)({_ODD})")
 
 _ESCAPE = "For a plain backslash use single quotes, or write it twice."
 _BRACKET = "The bracket was opened in line {line}."
+_CUT_OFF = "Add it, and close the brackets that are open."
+_COMMENT = "Remove it, or quote the whole value; a comment starts with ' #'."
 _NESTED = "Check the indentation, the line above, and quote text that contains ': '."
 _ALIGN = "Start all entries of one mapping or list in one column; do not mix the two."
 NO_ANCHORS = ("recipes have no anchors or aliases", "Write the value out; quote text with & or *.")
 NO_TAGS = ("recipes have no tags", "Remove it; quote text that starts with '!'.")
 
-# What PyYAML says (and 'inline' where other text stands before the place), whether the caret
-# belongs to the start of the unfinished part, and what we say instead.
+# What PyYAML says (and 'inline' where other text stands before the place, 'bracket' where that ends
+# in one), whether the caret belongs to the start of the unfinished part, and what we say instead.
 _SYNTAX: tuple[tuple[str, bool, str, str], ...] = (
     (r"character '\\t'", False, "a tab stands where YAML wants spaces", "Use spaces instead."),
     (r"character '(.)' that", False, "text cannot start with '{0}'", "Put it in quotes."),
     (r"quoted scalar.*(stream|separator)", True, "this quote is never closed", "Close it."),
     (r"flow (sequence|mapping).*<stream end>", True, "this bracket is never closed", "Close it."),
     (r"expected ',' or", False, "a comma or a closing bracket is due here", _BRACKET),
-    (r"content, but found '<stream end>", False, "the text ends where a value is due", "Add it."),
+    (r"content, but found '<stream end>", False, "the text ends where a value is due", _CUT_OFF),
     (r"content, but found '(.+)'", False, "a value is due before '{0}'", "Add it."),
     (r"expected ':'", True, "this line has no ':'", "Write 'key: value', with a space behind ':'."),
     (r"mapping values", False, "a 'key: value' cannot stand here", _NESTED),
     (r"sequence entries", False, "a '- ' entry cannot stand here", "Start it in the next line."),
     (r"mapping keys", False, "a '?' cannot stand here", "Put the text in quotes."),
+    (r"<block end>, but found ':'", False, "a key is missing before ':'", "Write 'key: value'."),
+    (r"<block end>, but found '[]}]'", False, "this bracket was never opened", "Remove it."),
+    (r"<block end>.*bracket", False, "unexpected text behind a bracket", _COMMENT),
     (r"<block end>.*inline", False, "unexpected text behind a value", "Quote the whole value."),
     (r"<(block end|document start)>", False, "this does not line up with what is above", _ALIGN),
     (r"escape|chr\(\)|C int", False, "unknown escape in double quotes", _ESCAPE),
@@ -117,8 +126,13 @@ class Source:
             told = f"{error.context or ''} {error.problem}".strip()
             index = error.problem_mark.index if error.problem_mark else index
             start = error.context_mark.index if error.context_mark else index
-        place, begun = self.at(index), self.at(start)
-        said = told + (" inline" if place.text[: place.column - 1].strip() else "")
+        # The end of the text is shown behind its last word, not in an empty line.
+        place, begun = self.at(min(index, len(self.text.rstrip()))), self.at(start)
+        if (elsewhere := self._elsewhere(told, begun.line, place.line)) is not None:
+            return elsewhere
+        before = place.text[: place.column - 1].strip()
+        said = told + (" inline" if before else "")
+        said += " bracket" if before.endswith(("]", "}")) else ""
         for pattern, at_start, message, hint in _SYNTAX:
             if found := re.search(pattern, said):
                 if "key: value" in message + hint:
@@ -127,7 +141,17 @@ class Source:
                         return found_above
                 message, hint = message.format(*found.groups()), hint.format(line=begun.line)
                 return Problem(message, begun if at_start else place, hint)
-        return Problem(f"this is no valid YAML: {told}", place)
+        return Problem(f"this is no valid YAML: {told}", place, "Check the quotes and brackets.")
+
+    def _elsewhere(self, told: str, *lines: int) -> Problem | None:
+        """A fault that PyYAML passes over and then stumbles behind it."""
+        percent = re.search("^%", self.text, re.MULTILINE)
+        if percent and "<document start>" in told:
+            return Problem("recipes have no '%' lines", self.at(percent.start()), "Remove it.")
+        for line in lines:
+            if found := _ODD_INDENT.search(self.lines[line - 1]):
+                return invisible(found[1], self.at(self.starts[line - 1] + found.start(1)))
+        return None
 
     def _missing_space(self, *lines: int) -> Problem | None:
         """``lr:1`` is read as text, and PyYAML stumbles over what comes after it."""
@@ -192,6 +216,12 @@ def missing_space(place: Position, name: str, rest: str) -> Problem:
     """The problem with an entry written as ``name:rest``."""
     hint = f"Write '{shown(name)}: {shown(rest)}'."
     return Problem("a space is missing behind ':'", place, hint)
+
+
+def invisible(char: str, place: Position) -> Problem:
+    """The problem with a character that the user cannot see."""
+    message = f"the invisible character U+{ord(char):04X} stands here"
+    return Problem(message, place, "Remove it, or put a plain space in its place.")
 
 
 def visible(text: str) -> str:

@@ -1,0 +1,71 @@
+"""The kinds of components for which there is an example to start from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ganforge.errors import UsageError
+from ganforge.hookspecs import KINDS
+
+DEFAULT = ("generator", "discriminator")
+
+
+class Example(NamedTuple):
+    """The example of one kind.
+
+    Args:
+        target: Its class or function.
+        summary: What it is, as ``list-plugins`` and the README show it.
+        words: The kind with its article.
+    """
+
+    target: str
+    summary: str
+    words: str
+
+
+EXAMPLES = {
+    "dataset": Example("Shapes", "discs and squares, drawn and labelled", "a data set"),
+    "generator": Example("Generator", "upsampling and convolutions", "a generator"),
+    "discriminator": Example(
+        "Discriminator", "strided convolutions without batch norm", "a discriminator"
+    ),
+    "game": Example("TopK", "the generator learns from its best samples (2020)", "a game"),
+    "loss": Example("SmoothedLabels", "non-saturating, with labels below 1 (2016)", "a loss"),
+    "regularizer": Example(
+        "Consistency", "noise must not change what D says (2020)", "a regularizer"
+    ),
+    "optimizer": Example("Lion", "Lion: steps by the sign of the momentum (2023)", "an optimizer"),
+    "schedule": Example("warmup_cosine", "up along a line, down along a cosine", "a schedule"),
+    "callback": Example("Movement", "how far the samples move, as CSV", "a callback"),
+}
+"""By kind, in the order in which a recipe names them."""
+
+
+def chosen(kinds: Iterable[str]) -> list[str]:
+    """The kinds that a user wants, each once and in the order of recipes.
+
+    Raises:
+        UsageError: There is no such kind, or nothing can use a component of it yet.
+    """
+    wanted = set(kinds) or set(DEFAULT)
+    for kind in sorted(wanted - set(EXAMPLES)):
+        known = f"Kinds that can be made: {', '.join(EXAMPLES)}."
+        if kind in KINDS:
+            raise UsageError(
+                f"a recipe has no place for {_article(kind)} {kind} yet, so nothing could use one",
+                hint=known,
+            )
+        raise UsageError(f"there is no kind '{kind}'", hint=known)
+    return [kind for kind in EXAMPLES if kind in wanted]
+
+
+def listed(kinds: Iterable[str]) -> str:
+    """Kinds in words: ``a generator, a discriminator and a loss``."""
+    *most, last = [EXAMPLES[kind].words for kind in kinds]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "aeiou" else "a"

@@ -1,0 +1,186 @@
+"""Small networks, data and rounds, with which losses, games and callbacks are tried out.
+
+The core brings no architecture and no loss; these stand in for what a recipe would name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from ganforge.engine.adversarial import AdversarialLoss, AdversarialRound
+from ganforge.engine.data import Batch, Dataset, ResidentFeed
+from ganforge.engine.freezing import Freezer
+from ganforge.engine.game import Game, Phase, Term
+from ganforge.engine.latent import Latent
+from ganforge.engine.round import Draw, Play
+from ganforge.engine.streams import Streams
+from ganforge.engine.trainer import Settings, Trainer
+
+CPU = torch.device("cpu")
+IMAGE = (1, 8, 8)
+POINT = (2,)
+LATENT = Latent(6)
+CLASSES = 3
+BATCH = 4
+WIDTH = 12
+
+
+class StandInGenerator(nn.Module):
+    """Latents, or samples of any shape, to samples ``(N, *shape)`` in [-1, 1].
+
+    Args:
+        shape: Of one sample.
+        steady: Without batch norm and dropout, whose modes others may leave changed.
+    """
+
+    def __init__(self, shape: tuple[int, ...], *, steady: bool = True) -> None:
+        super().__init__()
+        self.shape = shape
+        size = torch.Size(shape).numel()
+        self.of_latents = nn.Linear(LATENT.dim, WIDTH)
+        self.of_samples = nn.Linear(size, WIDTH)
+        self.norm = nn.Identity() if steady else nn.Sequential(nn.BatchNorm1d(WIDTH), nn.Dropout())
+        self.out = nn.Linear(WIDTH, size)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        inputs = inputs.flatten(1)
+        layer = self.of_latents if inputs.shape[1] == LATENT.dim else self.of_samples
+        samples: Tensor = self.out(self.norm(layer(inputs)).tanh()).tanh()
+        return samples.reshape(len(samples), *self.shape)
+
+
+class StandInDiscriminator(nn.Module):
+    """Samples to ``logits`` ``(N,)``, ``class_logits`` and ``features``; smooth everywhere.
+
+    Args:
+        shape: Of one sample.
+        steady: Without batch norm and dropout, whose modes others may leave changed.
+    """
+
+    def __init__(self, shape: tuple[int, ...], *, steady: bool = True) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(torch.Size(shape).numel(), WIDTH)
+        self.norm = nn.Identity() if steady else nn.Sequential(nn.BatchNorm1d(WIDTH), nn.Dropout())
+        self.logit = nn.Linear(WIDTH, 1)
+        self.classes = nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, samples: Tensor) -> dict[str, Tensor]:
+        features = self.norm(self.hidden(samples.flatten(1))).tanh()
+        return {
+            "logits": self.logit(features).squeeze(1),
+            "class_logits": self.classes(features),
+            "features": features,
+        }
+
+
+class StandInLoss(AdversarialLoss):
+    """Cross-entropy on logits, and -log D(G(z)) for the generator."""
+
+    def discriminator(self, round: AdversarialRound) -> Tensor:
+        return functional.softplus(-round.scores("real")) + functional.softplus(
+            round.scores("fake")
+        )
+
+    def generator(self, round: AdversarialRound) -> Tensor:
+        return functional.softplus(-round.scores("fake"))
+
+
+class StandInGame(Game):
+    """One generator against one discriminator."""
+
+    networks: ClassVar[Mapping[str, str]] = {
+        "generator": "generator",
+        "discriminator": "discriminator",
+    }
+
+    def phases(self) -> Sequence[Phase]:
+        loss = StandInLoss()
+        return (
+            Phase("discriminator", ("discriminator",), (Term("adversarial", loss.discriminator),)),
+            Phase(
+                "generator",
+                ("generator",),
+                (Term("adversarial", loss.generator),),
+                draws_batch=False,
+            ),
+        )
+
+    def round(self, play: Play) -> AdversarialRound:
+        return AdversarialRound(play)
+
+
+def networks(
+    kinds: Mapping[str, str], shape: tuple[int, ...] = IMAGE, *, steady: bool = True
+) -> dict[str, nn.Module]:
+    """A network for each place of a game, with weights that are always the same."""
+    made: dict[str, nn.Module] = {}
+    for number, (name, kind) in enumerate(kinds.items()):
+        torch.manual_seed(number)
+        family = StandInGenerator if kind == "generator" else StandInDiscriminator
+        made[name] = family(shape, steady=steady).train()
+    return made
+
+
+def round_of(
+    phase: str, shape: tuple[int, ...], *, differentiates: frozenset[str] = frozenset()
+) -> AdversarialRound:
+    """A round as the engine makes it for a phase in which the network of its name learns."""
+    made = networks(StandInGame.networks, shape)
+    Freezer(made).learn([phase])
+    generator = torch.Generator().manual_seed(7)
+    real = torch.empty(BATCH, *shape).uniform_(-1.0, 1.0, generator=generator)
+    play = Play(
+        phase=phase,
+        networks=made,
+        learning=frozenset({phase}),
+        differentiates=differentiates,
+        batch=Batch(real, torch.arange(BATCH) % CLASSES),
+        latent=LATENT,
+        draw=Draw(Streams(0), (0, phase, 0), BATCH, slice(0, BATCH), CPU),
+    )
+    return AdversarialRound(play)
+
+
+def trainer(game: Game, *, total_steps: int, steady: bool = True) -> Trainer:
+    """A trainer of 16 images, in batches of 4, with gradient descent for every network."""
+    streams = Streams(3)
+    made = networks(game.networks, steady=steady)
+    generator = torch.Generator().manual_seed(8)
+    images = torch.randint(0, 256, (4 * BATCH, *IMAGE), generator=generator, dtype=torch.uint8)
+    dataset = Dataset(
+        samples=images, labels=torch.arange(len(images)) % CLASSES, num_classes=CLASSES
+    )
+    optimizers: dict[str, Optimizer] = {
+        name: torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.5)
+        for name, network in made.items()
+    }
+    return Trainer(
+        game=game,
+        networks=made,
+        optimizers=optimizers,
+        feed=ResidentFeed(dataset, batch_size=BATCH, streams=streams, device=CPU),
+        latent=LATENT,
+        streams=streams,
+        settings=Settings(total_steps=total_steps, batch_size=BATCH),
+        device=CPU,
+    )
+
+
+def weights(made: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """Every parameter and buffer of every network, as it is now."""
+    return {
+        f"{name}.{key}": value.clone()
+        for name, network in made.items()
+        for key, value in network.state_dict().items()
+    }
+
+
+def differing(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> list[str]:
+    """Names of the weights that are not the same to the last bit."""
+    return [name for name in first if not torch.equal(first[name], second[name])]
