@@ -10,7 +10,8 @@ from pydantic_core import core_schema
 
 from ganforge.engine.clock import Clock
 
-_TEXT = re.compile(r"(\d+)\s*(step|steps|epoch|epochs)")
+_UNIT = "(step|steps|epoch|epochs)"
+_TEXT = re.compile(rf"(\d+)\s*{_UNIT}")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,12 @@ class Every:
 
     def __str__(self) -> str:
         return f"{self.count} {self.unit if self.count != 1 else self.unit[:-1]}"
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """As a recipe may write it, for editors."""
+        text = {"type": "string", "pattern": rf"^\s*0*[1-9]\d*\s*{_UNIT}\s*$"}
+        return {"anyOf": [{"type": "integer", "minimum": 1}, text]}
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:

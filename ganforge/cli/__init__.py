@@ -24,6 +24,7 @@ COMMANDS = {
     "Write recipes": {
         "copy-recipe": "ganforge.cli.copy_recipe:copy_recipe",
         "validate": "ganforge.cli.validate:validate",
+        "schema": "ganforge.cli.schema:schema",
     },
     "Write plugins": {
         "new-plugin": "ganforge.cli.new_plugin:new_plugin",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import pydantic
-from pydantic import Field
 
 from ganforge.errors import PluginError, UsageError, choices_text
 from ganforge.explain import option_text
@@ -22,6 +21,7 @@ from ganforge.recipe.schema import (
     LatentBlock,
     Recipe,
     Spec,
+    TermSettings,
     TermSpec,
     TrainBlock,
 )
@@ -42,13 +42,6 @@ _WRITE = {
     "plugins": "Write a list such as 'plugins: [./my_arch.py]'.",
 }
 """What to write for the recipe's own facts, where an example says more than their type."""
-
-
-class _TermSettings(pydantic.BaseModel):
-    """What the framework adds to the options of every regularizer."""
-
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    every: Annotated[int, Field(ge=1)]
 
 
 def check(document: Document, registry: Registry) -> Recipe:
@@ -267,7 +260,7 @@ class _Checker:
                 "weight": getattr(spec.target, "default_weight", 1.0),
                 "every": getattr(spec.target, "default_every", 1),
             } | {name: node[name] for name in names if name in node}
-            found = self.block(_TermSettings, path, settings)
+            found = self.block(TermSettings, path, settings)
             if found is not None:
                 terms.append(TermSpec(spec, found.weight, found.every))
         return terms

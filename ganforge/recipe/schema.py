@@ -78,6 +78,18 @@ class EmaBlock(_Block):
     decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
 
 
+class TermSettings(_Block):
+    """What the framework adds to the options of every regularizer.
+
+    Args:
+        weight: Its factor in the sum of the phase's terms.
+        every: It is computed in every k-th step of its phase, and then scaled by k.
+    """
+
+    weight: Annotated[float, Field(ge=0)]
+    every: Annotated[int, Field(ge=1)]
+
+
 class TrainBlock(_Block):
     """How long, and in which portions.
 

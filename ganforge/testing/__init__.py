@@ -7,7 +7,10 @@ In a plugin's tests::
     def test_the_plugin_keeps_its_contract():
         check_plugin("acme")
 
-``ganforge check-plugin acme`` makes the same checks on the command line.
+``ganforge check-plugin acme`` makes the same checks on the command line. Who has a reason to break
+a rule takes the findings and leaves one out::
+
+    failed = [f for f in examine("acme") if f.failed and f.check != "double-backward"]
 """
 
 from ganforge.testing.examine import check_plugin, examine

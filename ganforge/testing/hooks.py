@@ -87,13 +87,16 @@ def hook_imports(plugin: Plugin) -> None:
         "others": sorted(names - {plugin.name}) if plugin.name in names else [],
     }
     path = os.pathsep.join(filter(None, sys.path))
-    done = subprocess.run(
-        [sys.executable, "-c", _PROBE, json.dumps(facts)],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _PROBE, json.dumps(facts)],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Wrong(f"in a fresh process it does not load within {SECONDS} s", BY_TEXT) from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise Wrong(

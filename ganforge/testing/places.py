@@ -43,7 +43,11 @@ class Place:
 
 def _module(component: Component) -> str:
     target = component.target
-    return target.partition(":")[0] if isinstance(target, str) else str(target.__module__)
+    return (
+        target.partition(":")[0]
+        if isinstance(target, str)
+        else str(getattr(target, "__module__", ""))
+    )
 
 
 def _package(names: dict[str, object]) -> str:

@@ -32,7 +32,15 @@ def adam(
     weight_decay: NotNegative = 0.0,
     amsgrad: bool = False,
 ) -> optim.Optimizer:
-    """Adam: Kingma and Ba 2015, arXiv:1412.6980."""
+    """Adam: Kingma and Ba 2015, arXiv:1412.6980.
+
+    Args:
+        lr: Learning rate.
+        betas: Shares of the old mean of the gradients, and of their squares, that a step keeps.
+        eps: Added to the root of the mean square, so that it is never 0.
+        weight_decay: Weight of the squared norm of the parameters, whose gradient is added.
+        amsgrad: Divide by the largest mean square so far (Reddi et al. 2018).
+    """
     return optim.Adam(params, lr, betas, eps, weight_decay, amsgrad=amsgrad, fused=_fused(params))
 
 
@@ -45,7 +53,15 @@ def adamw(
     weight_decay: NotNegative = 1e-2,
     amsgrad: bool = False,
 ) -> optim.Optimizer:
-    """Adam with decoupled weight decay: Loshchilov and Hutter 2019, arXiv:1711.05101."""
+    """Adam with decoupled weight decay: Loshchilov and Hutter 2019, arXiv:1711.05101.
+
+    Args:
+        lr: Learning rate.
+        betas: Shares of the old mean of the gradients, and of their squares, that a step keeps.
+        eps: Added to the root of the mean square, so that it is never 0.
+        weight_decay: Share of each parameter, times ``lr``, that a step takes off.
+        amsgrad: Divide by the largest mean square so far (Reddi et al. 2018).
+    """
     return optim.AdamW(params, lr, betas, eps, weight_decay, amsgrad=amsgrad, fused=_fused(params))
 
 
@@ -59,7 +75,16 @@ def rmsprop(
     momentum: NotNegative = 0.0,
     centered: bool = False,
 ) -> optim.Optimizer:
-    """RMSprop: Hinton 2012, lecture 6 of 'Neural Networks for Machine Learning'."""
+    """RMSprop: Hinton 2012, lecture 6 of 'Neural Networks for Machine Learning'.
+
+    Args:
+        lr: Learning rate.
+        alpha: Share of the old mean of the squared gradients that a step keeps.
+        eps: Added to the root of the mean square, so that it is never 0.
+        weight_decay: Weight of the squared norm of the parameters, whose gradient is added.
+        momentum: Share of the last step that is taken again.
+        centered: Divide by the standard deviation of the gradients, not by their root mean square.
+    """
     return optim.RMSprop(params, lr, alpha, eps, weight_decay, momentum, centered)
 
 
@@ -74,6 +99,11 @@ def sgd(
     """Gradient descent with momentum: Sutskever et al. 2013, 'On the importance of initialization
     and momentum in deep learning'.
 
+    Args:
+        lr: Learning rate.
+        momentum: Share of the last step that is taken again.
+        nesterov: Take the gradient where the momentum leads (Nesterov 1983).
+        weight_decay: Weight of the squared norm of the parameters, whose gradient is added.
     Raises:
         UsageError: Nesterov's momentum without momentum.
     """
