@@ -69,8 +69,10 @@ def nearest(name: str, choices: Iterable[str]) -> str | None:
     """The choice most like ``name``, or None when nothing comes close."""
     import difflib  # only where something went wrong: it is slow to import
 
-    matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    # 'DCGAN' is nearest to 'dcgan', whatever else is written in small letters.
+    known = {choice.lower(): choice for choice in choices}
+    matches = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    return known[matches[0]] if matches else None
 
 
 def choices_text(name: str, choices: Iterable[str]) -> str:

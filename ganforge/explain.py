@@ -132,7 +132,9 @@ def type_text(annotation: Any) -> str:
     if origin in (dict, Mapping):
         return f"mapping of {type_text(arguments[0])} to {type_text(arguments[1])}"
     if annotation is NoneType:
-        return "none"
+        return "null"
+    if annotation is bool:
+        return "true or false"
     if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
         fields = annotation.model_fields.items()
         return "{" + ", ".join(f"{n}: {option(n, f)['type']}" for n, f in fields) + "}"
@@ -147,7 +149,16 @@ def _bounded(name: str, bounds: list[str]) -> str:
 
 def _bounds(metadata: Any) -> list[str]:
     """``Field(ge=1)`` gives ``>= 1``."""
-    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    signs = {
+        "ge": ">=",
+        "gt": ">",
+        "le": "<=",
+        "lt": "<",
+        "multiple_of": "in multiples of",
+        "min_length": "of length >=",
+        "max_length": "of length <=",
+        "pattern": "matching",
+    }
     items = [metadata, *getattr(metadata, "metadata", [])]
     return [
         f"{sign} {getattr(item, name)}"

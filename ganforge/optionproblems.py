@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +16,15 @@ import pydantic
 from ganforge.errors import choices_text
 
 Path = tuple[str | int, ...]
+
+_SUBJECT = re.compile("^(Input|String|List|Tuple|Set|Dictionary|Value error,) ")
+_WORDS = {
+    "a valid array": "a list",
+    "an object": "a mapping",
+    "a valid boolean": "true or false",
+    " after validation": "",
+}
+_LONGEST = 60
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,8 @@ def problems_of(
     messages: dict[Path, list[str]] = {}
     for detail in error.errors(include_url=False):
         path = _existing(detail["loc"], values)
+        if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+            path = (*path, detail["ctx"]["discriminator"].strip("'"))
         if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             named.append(_unknown(path, model))
             continue
@@ -61,7 +74,9 @@ def problems_of(
 
 def _unknown(path: Path, model: type[pydantic.BaseModel]) -> OptionProblem:
     """A name that a nested mapping does not have."""
-    choices = _names(_at(model, path[:-1]))
+    # Of the shapes of a union, one that has the name is not the one that refuses it.
+    shapes = [list(_fields(shape)) for shape in _at(model, path[:-1])]
+    choices = {name for shape in shapes if path[-1] not in shape for name in shape}
     hint = choices_text(str(path[-1]), choices) if choices else None
     return OptionProblem(path, f"unknown option '{_dotted(path)}'", hint, name_is_wrong=True)
 
@@ -107,15 +122,16 @@ def _fields(annotation: Any) -> dict[str, Any]:
     return {}
 
 
-def _names(annotations: list[Any]) -> list[str]:
-    return [name for annotation in annotations for name in _fields(annotation)]
-
-
 def _in_yaml_words(detail: Any, model: type[pydantic.BaseModel]) -> str:
     """pydantic speaks of arrays and objects, and shows patterns where a field may say it better."""
-    text = str(detail["msg"]).removeprefix("Input ").removeprefix("Value error, ")
-    for word, ours in (("a valid array", "a list"), ("an object", "a mapping")):
+    text = _SUBJECT.sub("", str(detail["msg"]))
+    for word, ours in _WORDS.items():
         text = text.replace(word, ours)
+    if detail["type"] == "union_tag_invalid":
+        *rest, last = detail["ctx"]["expected_tags"].split(", ")
+        text = f"should be {', '.join(rest)} or {last}" if rest else f"should be {last}"
+    elif detail["type"] == "union_tag_not_found":
+        text = f"missing option '{_dotted((*detail['loc'], detail['ctx']['discriminator'][1:-1]))}'"
     if detail["type"] == "string_pattern_mismatch":
         field = model.model_fields.get(str(detail["loc"][0]))
         words = field.description if field and len(detail["loc"]) == 1 else None
@@ -141,8 +157,16 @@ def _sentence(path: Path, texts: list[str], values: Any) -> str:
         return told
     for part in path:
         values = values[part]
-    got = "" if isinstance(values, Mapping | list) else f", not {json.dumps(values)}"
+    got = "" if isinstance(values, Mapping | list) else f", not {_written(values)}"
     return f"{_dotted(path)}: {told}{got}"
+
+
+def _written(value: Any) -> str:
+    """A value as a recipe may have it, not too long."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value).replace("inf", ".inf").replace("nan", ".nan")
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f'{text[: _LONGEST - 4]}..."'
 
 
 def _dotted(path: Path) -> str:

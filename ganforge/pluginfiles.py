@@ -65,7 +65,8 @@ def find(text: str, *, folder: Path | None = None) -> Named:
             hint = f"It holds a project: pip install -e {path}"
         raise UsageError(f"the folder '{path}' is no package: it has no __init__.py", hint=hint)
     if not path.is_dir() and not path.is_file():
-        raise UsageError(f"there is no plugin file '{path}'", hint="Check the path.")
+        start = "" if folder is None else "; it starts at the recipe's folder"
+        raise UsageError(f"there is no plugin file '{path}'", hint=f"Check the path{start}.")
     if path.is_file() and path.suffix != ".py":
         raise UsageError(f"'{path}' is no Python file", hint="A plugin file ends in .py.")
     path = Path(os.path.abspath(path))  # noqa: PTH100  # the name is a link's own

@@ -189,7 +189,8 @@ class Registry:
         return f"{component.plugin.name}:{component.name}"
 
     def _unknown_hint(self, kind: str, name: str) -> str:
-        lines = [choices_text(name, self.names(kind))]
+        names = self.names(kind)
+        lines = [choices_text(name, names) if names else f"No plugin provides a {kind}."]
         lines += [
             f"Not searched: {plugin} was not loaded: {plugin.error or plugin.blocked}"
             for plugin in self.plugins

@@ -57,10 +57,12 @@ def run(
 
     The run's folder is printed on standard output.
     """
-    from ganforge import build, report, runfolder
     from ganforge.recipe.shipped import locate
 
     checked = _check(locate(recipe, registry()), overrides)
+    # Not before: they import torch, and a recipe that cannot be read is refused at once.
+    from ganforge import build, report, runfolder
+
     chosen = _choose(device)
     prepared = build.prepare(checked, device=chosen)
     if dry_run:

@@ -106,7 +106,7 @@ def read_value(text: str, *, name: str) -> tuple[Any, Positions, Positions]:
     """
     text = text.removeprefix("\ufeff")
     if len(text) > MAX_BYTES:
-        raise RecipeError([_too_large(name, "1 MiB")])
+        raise RecipeError([_too_large(name, text)])
     reader = _Reader(Source(name, text))
     value = reader.read()
     return value, reader.keys, reader.values
@@ -286,24 +286,31 @@ class _Reader:
 
 def _decode(data: bytes, name: str) -> str:
     if len(data) > MAX_BYTES:
-        raise RecipeError([_too_large(name, "1 MiB")])
+        raise RecipeError([_too_large(name, data.decode("utf-8", errors="replace"))])
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UsageError(f"'{name}' is UTF-16 text", hint="Save it as UTF-8.")
-    if b"\0" in data:
-        message = f"'{name}' is not a text file: byte {data.index(0)} is zero"
-        raise UsageError(message, hint="A recipe is YAML text, saved as UTF-8.")
+        position = Source(name, data.decode("utf-16", errors="replace")).at(0)
+        raise RecipeError([Problem("this is UTF-16 text", position, "Save the file as UTF-8.")])
+    if (zero := data.find(0)) >= 0:
+        hint = "A recipe is YAML text, saved as UTF-8."
+        raise _undecodable(data, name, zero, f"this is not text: byte {zero} is zero", hint)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        index = len(data[: error.start].decode("utf-8"))
-        position = Source(name, data.decode("utf-8", errors="replace")).at(index)
         message = f"not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}"
-        raise RecipeError([Problem(message, position, "Save the file as UTF-8.")]) from None
+        hint = "Save the file as UTF-8."
+        raise _undecodable(data, name, error.start, message, hint) from None
 
 
-def _too_large(name: str, bound: str) -> Problem:
-    message = f"'{name}' is too large for a recipe: more than {bound}"
-    return Problem(message, None, "Keep data out of recipes.")
+def _undecodable(data: bytes, name: str, byte: int, message: str, hint: str) -> RecipeError:
+    index = len(data[:byte].decode("utf-8", errors="replace"))
+    position = Source(name, data.decode("utf-8", errors="replace")).at(index)
+    return RecipeError([Problem(message, position, hint)])
+
+
+def _too_large(name: str, text: str) -> Problem:
+    position = Source(name, text).at(min(len(text) - 1, MAX_BYTES))
+    message = "this recipe is too large: more than 1 MiB"
+    return Problem(message, position, "Keep data out of recipes.")
 
 
 def _is_text(text: str) -> bool:

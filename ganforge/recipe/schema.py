@@ -113,7 +113,10 @@ class TrainBlock(_Block):
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give exactly one of 'epochs' and 'steps'")
         if self.micro_batches > self.batch_size:
-            raise ValueError("there are more micro_batches than samples in a batch")
+            raise ValueError(
+                f"micro_batches is {self.micro_batches}, more than the {self.batch_size} samples "
+                "of a batch"
+            )
         return self
 
 

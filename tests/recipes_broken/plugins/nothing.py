@@ -1,0 +1,1 @@
+"""A plugin file without a single hook."""
