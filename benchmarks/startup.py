@@ -1,7 +1,9 @@
 """``python -m benchmarks.startup``: commands that only look around, against a bare process.
 
 The bare process imports click, pluggy and the parts of rich that print a table, and does nothing.
-Both sides run in turn, so that a noisy machine is noisy for both.
+Each command is timed beside fifty small plugins, and once more with what is installed alone. All
+sides run in turn, so that a noisy machine is noisy for each; all have their byte code written and
+their caches filled, as on a user's second call.
 """
 
 from __future__ import annotations
@@ -12,38 +14,101 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
 
-BARE = "import click, pluggy, rich.console, rich.table"
-SIDES = {
-    "bare click + pluggy + rich": ["-c", BARE],
-    "ganforge --help": ["-m", "ganforge", "--help"],
-    "ganforge list-plugins": ["-m", "ganforge", "list-plugins"],
-    "ganforge list-recipes": ["-m", "ganforge", "list-recipes"],
-}
+PLUGINS = 50
 ROUNDS = 15
+KINDS = ("generators", "discriminators", "losses")
+BARE = "bare click + pluggy + rich"
+COMPLETION = {
+    "_GANFORGE_COMPLETE": "bash_complete",
+    "COMP_WORDS": "ganforge describe generator ",
+    "COMP_CWORD": "3",
+}
 
 
-def seconds(arguments: list[str], folder: str) -> float:
+class Side(NamedTuple):
+    """A process to time: Python's arguments, and what its environment has beside the usual."""
+
+    arguments: list[str]
+    environment: Mapping[str, str] = {}
+
+
+SIDES = {
+    BARE: Side(["-c", "import click, pluggy, rich.console, rich.table"]),
+    "ganforge --help": Side(["-m", "ganforge", "--help"]),
+    "ganforge list-plugins": Side(["-m", "ganforge", "list-plugins"]),
+    "completion of a component": Side(["-m", "ganforge"], COMPLETION),
+    "ganforge list-recipes": Side(["-m", "ganforge", "list-recipes"]),
+}
+
+
+def install(folder: Path, name: str) -> None:
+    """Put a distribution with one plugin into a folder, as pip leaves it; it needs no torch."""
+    module = folder / f"acme_{name}"
+    module.mkdir()
+    hooks = [
+        f"@hookimpl\ndef register_{kind}(register: Register) -> None:\n"
+        f"    register('{name}_small', 'acme_{name}.models:Small', summary='A small one.')\n"
+        f"    register('{name}_large', 'acme_{name}.models:Large', summary='A large one.')\n"
+        for kind in KINDS
+    ]
+    head = "from ganforge import Register, hookimpl\n"
+    (module / "__init__.py").write_text("\n\n".join([head, *hooks]))
+    info = folder / f"acme_{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: acme-{name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[ganforge]\n{name} = acme_{name}\n")
+
+
+def environment(root: Path, plugins: Path) -> dict[str, str]:
+    """The user's own, with these plugins on the path and every kept thing below ``root``."""
+    usual = {k: v for k, v in os.environ.items() if not k.startswith(("GANFORGE_", "PYTHONDONT"))}
+    kept = {"PYTHONPYCACHEPREFIX": str(root / "bytecode"), "XDG_CACHE_HOME": str(root / "cache")}
+    return {**usual, **kept, "PYTHONPATH": str(plugins)}
+
+
+def seconds(side: Side, usual: Mapping[str, str], folder: Path) -> float:
     """Wall time of one process in ``folder``, which is on Python's path and so had better rest."""
     start = time.perf_counter()
-    command = [sys.executable, *arguments]
-    subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(
+        [sys.executable, *side.arguments],
+        cwd=folder,
+        env={**usual, **side.environment},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
     return time.perf_counter() - start
 
 
+def measure(root: Path) -> dict[tuple[str, str], list[float]]:
+    """Wall times in seconds by side and by the plugins beside it."""
+    places = {f"{PLUGINS} plugins more": root / "many", "those installed": root / "none"}
+    for place in (*places.values(), root / "work"):
+        place.mkdir()
+    for index in range(PLUGINS):
+        install(root / "many", f"plugin{index:02}")
+    usual = {title: environment(root, place) for title, place in places.items()}
+    times: dict[tuple[str, str], list[float]] = {(n, t): [] for t in usual for n in SIDES}
+    for turn in range(-1, ROUNDS):
+        for (name, title), measured in times.items():
+            taken = seconds(SIDES[name], usual[title], root / "work")
+            if turn >= 0:  # the first writes byte code and fills caches
+                measured.append(taken)
+    return times
+
+
 def main() -> None:
-    times: dict[str, list[float]] = {name: [] for name in SIDES}
     with tempfile.TemporaryDirectory() as folder:
-        for arguments in SIDES.values():  # the first call writes byte code and fills caches
-            seconds(arguments, folder)
-        for _ in range(ROUNDS):
-            for name, arguments in SIDES.items():
-                times[name].append(seconds(arguments, folder))
-    bare = statistics.median(times["bare click + pluggy + rich"])
-    print(f"median of {ROUNDS} rounds on {os.cpu_count()} cores")
-    for name, measured in times.items():
+        times = measure(Path(folder))
+    print(f"medians of {ROUNDS} rounds on {os.cpu_count()} cores, times bare (fastest, slowest)")
+    for (name, title), measured in times.items():
         median = statistics.median(measured)
-        print(f"{name:28} {median * 1000:6.0f} ms   {median / bare:.2f} x bare")
+        ratio = median / statistics.median(times[BARE, title])
+        spread = f"({min(measured) * 1000:.0f}, {max(measured) * 1000:.0f})"
+        print(f"{name:28} {title:16} {median * 1000:6.0f} ms   {ratio:.2f} x bare   {spread}")
 
 
 if __name__ == "__main__":

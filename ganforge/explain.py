@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pydantic
 from pydantic.fields import FieldInfo
@@ -15,6 +16,7 @@ from ganforge.options import read_signature
 from ganforge.recipe.source import shown
 from ganforge.registry import Component
 
+_ARGS = re.compile(r"^Args:\n", re.MULTILINE)
 _ENTRY = re.compile(r"(\w+)(?: \([^)]*\))?:\s*(.*)")
 
 
@@ -53,21 +55,22 @@ def documented(target: Any) -> str:
 
 def described_options(documentation: str) -> dict[str, str]:
     """The ``Args`` section of a Google-style docstring: what each option is."""
-    _, found, section = documentation.partition("Args:\n")
     described: dict[str, str] = {}
-    name = None
-    for line in section.splitlines() if found else ():
-        if not line.strip():
-            continue
-        indent = len(line) - len(line.lstrip())
-        if indent == 0:  # the next section
-            break
-        entry = _ENTRY.fullmatch(line.strip()) if indent == 4 else None
-        if entry:
-            name = entry[1]
-            described[name] = entry[2]
-        elif name is not None:
-            described[name] = f"{described[name]} {line.strip()}".strip()
+    # The class and its constructor may have one each.
+    for section in _ARGS.split(documentation)[1:]:
+        name = None
+        for line in section.splitlines():
+            if not line.strip():
+                continue
+            indent = len(line) - len(line.lstrip())
+            if indent == 0:  # the next section
+                break
+            entry = _ENTRY.fullmatch(line.strip()) if indent == 4 else None
+            if entry:
+                name = entry[1]
+                described[name] = entry[2]
+            elif name is not None:
+                described[name] = f"{described[name]} {line.strip()}".strip()
     return described
 
 
@@ -140,6 +143,12 @@ def type_text(annotation: Any) -> str:
         return "{" + ", ".join(f"{n}: {option(n, f)['type']}" for n, f in fields) + "}"
     if getattr(annotation, "__name__", "") == "Every":
         return "a period such as 100 steps or 1 epoch"
+    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        hints = get_type_hints(annotation, include_extras=True)
+        names = [field.name for field in dataclasses.fields(annotation) if field.init]
+        return "{" + ", ".join(f"{name}: {type_text(hints[name])}" for name in names) + "}"
+    if annotation is Any:
+        return "anything"
     return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 

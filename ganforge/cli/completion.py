@@ -61,7 +61,6 @@ class _RecipeName(click.types.StringParamType):
 
         known = _registry(ctx)
         names = [(name, "") for name in shipped(known)] if known else []
-        # Bash forgets what came before a file.
         return [CompletionItem(incomplete, type="file"), *_starting(incomplete, names)]
 
 
@@ -75,7 +74,6 @@ class _PluginName(click.types.StringParamType):
     ) -> list[CompletionItem]:
         known = _registry(ctx)
         names = [(f"no:{plugin.name}", plugin.package) for plugin in known.plugins] if known else []
-        # Bash forgets what came before a file.
         return [CompletionItem(incomplete, type="file"), *_starting(incomplete, names)]
 
 
@@ -84,11 +82,29 @@ RECIPE_NAME = _RecipeName()
 PLUGIN_NAME = _PluginName()
 
 
+_ONLY_FILES = """\
+            COMPREPLY=()
+            compopt -o default
+"""
+_FILES_TOO = """\
+            compopt -o default
+            local files=($(compgen -f -- "$value"))
+            if (( ${#files[@]} )); then
+                compopt -o filenames
+                COMPREPLY+=("${files[@]}")
+            fi
+"""
+
+
 @add_completion_class
 class _Bash(BashComplete):
-    """Bash takes ``no:mnist`` for three words and completes the last one alone."""
+    """Bash takes ``no:mnist`` for three words and completes the last one alone.
+
+    click's script offers files only where nothing else is offered; ours offers both.
+    """
 
     name = "bash"
+    source_template = BashComplete.source_template.replace(_ONLY_FILES, _FILES_TOO)
     _before = ""
 
     def get_completion_args(self) -> tuple[list[str], str]:
@@ -106,4 +122,6 @@ class _Bash(BashComplete):
         return words[:-1], words[-1]
 
     def format_completion(self, item: CompletionItem) -> str:
+        if item.type == "file":  # the script looks for what begins so
+            return f"file,{item.value}"
         return f"{item.type},{item.value.removeprefix(self._before)}"

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from shlex import quote
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import InvalidVersion, Version
 
 from ganforge.errors import PluginError, UsageError
 from ganforge.plugins import add_named
@@ -54,9 +55,17 @@ def _unmet(text: str) -> tuple[str, str] | None:
         installed = version(requirement.name)
     except PackageNotFoundError:
         return f"the recipe requires {text}, which is not installed", install
-    if not requirement.specifier.contains(installed, prereleases=True):
+    if requirement.specifier and not _fits(requirement, installed):
         return f"the recipe requires {text}; installed is {requirement.name} {installed}", install
     return None
+
+
+def _fits(requirement: Requirement, installed: str | None) -> bool:
+    """Whether a version is one of those wanted; what is no version at all is not."""
+    try:
+        return requirement.specifier.contains(Version(installed or ""), prereleases=True)
+    except InvalidVersion:
+        return False
 
 
 def _load_plugins(head: Head, document: Document, registry: Registry) -> list[Problem]:

@@ -36,7 +36,7 @@ EXAMPLES = {
     "regularizer": Example(
         "Consistency", "noise must not change what D says (2020)", "a regularizer"
     ),
-    "optimizer": Example("Lion", "Lion: steps by the sign of the momentum (2023)", "an optimizer"),
+    "optimizer": Example("OptimisticAdam", "Adam for games of two (2018)", "an optimizer"),
     "schedule": Example("warmup_cosine", "up along a line, down along a cosine", "a schedule"),
     "callback": Example("Movement", "how far the samples move, as CSV", "a callback"),
 }

@@ -44,6 +44,7 @@ def plugin(tmp_path: Path) -> Callable[[str], None]:
     """``plugin(source)`` installs a module as the plugin ``acme`` for what ``ganforge`` runs."""
 
     def install(source: str) -> None:
+        sys.modules.pop("acme_gan", None)  # another test's, where commands run in this process
         info = tmp_path / "plugins" / "acme_gan-0.3.dist-info"
         info.mkdir(parents=True)
         (tmp_path / "plugins" / "acme_gan.py").write_text(source)
