@@ -49,7 +49,7 @@ def parse(text: str) -> Names:
     name = _OUR_PREFIX.sub("", text, count=1)
     if not _NAME.fullmatch(name):
         proposal = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-        fits = _NAME.fullmatch(proposal) and len(proposal) <= MOST
+        fits = _NAME.fullmatch(proposal) and len(proposal) <= MOST and proposal != FIRST_PARTY
         raise UsageError(
             f"'{text}' cannot be a plugin's name",
             hint="Use lower-case letters, digits, and '-' or '_' between them; a letter first, "
