@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import site
+import subprocess
+import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +30,19 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def own_python(tmp_path: Path) -> Path:
+    """The interpreter of an environment that sees what this one has; a test may install more."""
+    place = tmp_path / "venv"
+    venv.create(place, symlinks=os.name != "nt")
+    python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    asked = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    packages = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    outer = [f"import site; site.addsitedir({each!r})\n" for each in site.getsitepackages()]
+    (Path(packages) / "outer.pth").write_text("".join(outer))
+    return python
 
 
 @pytest.fixture

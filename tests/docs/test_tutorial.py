@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import site
 import subprocess
-import venv
 from pathlib import Path
 
 import pytest
@@ -24,22 +22,9 @@ INSTEAD = {
 """Some steps instead of a minute."""
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> Path:
-    """An environment that sees what this one has, and gets what the reader installs."""
-    place = tmp_path / "venv"
-    venv.create(place, symlinks=os.name != "nt")
-    python = place / "bin" / "python"
-    asked = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    packages = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-    outer = [f"import site; site.addsitedir({each!r})\n" for each in site.getsitepackages()]
-    (Path(packages) / "outer.pth").write_text("".join(outer))
-    return place
-
-
 @pytest.mark.slow
-def test_the_tutorial(environment: Path, tmp_path: Path) -> None:
-    python = str(environment / "bin" / "python")
+def test_the_tutorial(own_python: Path, tmp_path: Path) -> None:
+    python = str(own_python)
 
     def execute(words: list[str], folder: Path) -> Done:
         if words[:2] == ["pip", "install"]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import site
 import subprocess
-import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,19 +17,12 @@ Python = Callable[..., str]
 
 
 @pytest.fixture
-def python(tmp_path: Path) -> Python:
-    """``python(*arguments)``: what it prints, in an environment that sees all that this one has."""
-    place = tmp_path / "venv"
-    venv.create(place, symlinks=os.name != "nt")
-    binary = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    asked = [binary, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    packages = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-    outer = [f"import site; site.addsitedir({each!r})\n" for each in site.getsitepackages()]
-    (Path(packages) / "outer.pth").write_text("".join(outer))
+def python(own_python: Path, tmp_path: Path) -> Python:
+    """``python(*arguments)``: what it prints, in an environment of its own."""
 
     def call(*arguments: str, cwd: Path = tmp_path) -> str:
         done = subprocess.run(
-            [str(binary), *arguments],
+            [str(own_python), *arguments],
             cwd=cwd,
             env={**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")},
             capture_output=True,
