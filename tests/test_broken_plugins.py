@@ -6,10 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+SMOKE = (Path(__file__).parents[1] / "recipes" / "smoke.yaml").read_text()
 HOOK = "from ganforge import hookimpl\n\n@hookimpl\n"
 LOSSES = HOOK + "def register_losses(register):\n    "
 
@@ -37,7 +40,7 @@ AT_ONCE = {
     "misspelt": "was not loaded: unknown hook 'register_loses'. Did you mean 'register_losses'?",
     "argument": "was not loaded: Plugin 'argument' for hook 'register_losses'",
     "raises": "was not loaded: ZeroDivisionError: division by zero",
-    "slow": "its hook module takes 0.",
+    "slow": "its hook module takes ",
 }
 """What every command says on standard error."""
 
@@ -48,6 +51,9 @@ ON_USE = {
     "kwargs": ("takes *options, so its options are unknown", "takes *options"),
 }
 """What ``list-plugins --check`` and the check of a recipe say."""
+
+MARKS = {**{name: told for name, (told, _) in ON_USE.items()}, **AT_ONCE}
+"""What marks the line of each plugin in ``list-plugins --check``."""
 
 NAMES = {"clash": "taken", "not_callable": "constant", "missing": "lost", "kwargs": "loose"}
 
@@ -62,10 +68,18 @@ COMMANDS = [
     ["copy-recipe", "smoke", "copied.yaml"],
     ["new-plugin", "fresh"],
     ["run", "smoke", "--dry-run"],
+]
+IN_ORDER = [
     ["run", "smoke", "train.steps=2", "-q"],
     ["generate", "runs/smoke/00001", "-n", "4"],
     ["resume", "runs/smoke/00001", "train.steps=3", "-q"],
 ]
+CHECK = ["list-plugins", "--check"]
+CHECK_JSON = ["list-plugins", "--check", "--json"]
+USES = ["validate", "--json", *(f"uses_{name}.yaml" for name in NAMES)]
+UNKNOWN = ["describe", "loss", "of_the_broken_one"]
+
+Done = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +98,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def ganforge(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def done(folder: Path) -> Callable[[list[str]], Done]:
+    """How each command ended; they run side by side, as most of their time is start-up."""
+    for name, component in NAMES.items():
+        broken = SMOKE.replace("{use: non_saturating}", f"{{use: {component}}}")
+        (folder / "work" / f"uses_{name}.yaml").write_text(broken)
+
+    def chain() -> list[Done]:
+        return [ganforge(folder, *arguments) for arguments in IN_ORDER]
+
+    with ThreadPoolExecutor(2) as pool:
+        chained = pool.submit(chain)
+        apart: dict[str, Future[Done]] = {
+            " ".join(arguments): pool.submit(ganforge, folder, *arguments)
+            for arguments in (*COMMANDS, CHECK, CHECK_JSON, USES, UNKNOWN)
+        }
+        ended = {text: future.result() for text, future in apart.items()}
+        ended |= {" ".join(a): d for a, d in zip(IN_ORDER, chained.result(), strict=True)}
+    return lambda arguments: ended[" ".join(arguments)]
+
+
+def ganforge(folder: Path, *arguments: str) -> Done:
     return subprocess.run(
         [sys.executable, "-m", "ganforge", *arguments],
         cwd=folder / "work",
@@ -106,60 +141,88 @@ def of(name: str, text: str) -> list[str]:
     return [line for line in text.splitlines() if f"plugin '{name}'" in line]
 
 
-@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_every_command_works(folder: Path, arguments: list[str]) -> None:
-    done = ganforge(folder, *arguments)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize("arguments", [*COMMANDS, *IN_ORDER], ids=" ".join)
+def test_every_command_works(done: Callable[[list[str]], Done], arguments: list[str]) -> None:
+    ended = done(arguments)
+    assert ended.returncode == 0, ended.stderr
+    assert "Traceback" not in ended.stderr
+    told = [line for name in PLUGINS for line in of(name, ended.stderr)]
     if arguments[0] in ("list-plugins", "env"):  # they tell it themselves
-        assert done.stderr == ""
+        assert told == []
         return
-    for name, told in AT_ONCE.items():
-        (line,) = of(name, done.stderr)
-        assert told in line
+    assert len(told) == len(AT_ONCE)
+    for name, reason in AT_ONCE.items():
+        (line,) = of(name, ended.stderr)
+        assert reason in line
 
 
-def test_the_list_has_a_line_for_each(folder: Path) -> None:
-    done = ganforge(folder, "list-plugins", "--check")
-    assert done.returncode == 1
-    assert done.stderr == ""
-    for name, told in AT_ONCE.items():
-        reason = told.removeprefix("was not loaded: ")
-        (line,) = (line for line in done.stdout.splitlines() if reason in line)
-        assert name == "slow" or line.startswith(name)
-    for told, _ in ON_USE.values():
-        assert sum(told in line for line in done.stdout.splitlines()) == 1
+def test_the_commands_did_what_they_are_for(
+    folder: Path, done: Callable[[list[str]], Done]
+) -> None:
+    run = folder / "work" / "runs" / "smoke" / "00001"
+    for arguments in IN_ORDER:
+        assert done(arguments).returncode == 0
+    assert "steps: 3" in (run / "recipe.yaml").read_text()
+    assert (folder / "work" / "generated.png").is_file()
+    assert (folder / "work" / "copied.yaml").is_file()
+    assert done(["validate", "smoke"]).stdout == "smoke: valid\n"
+    assert json.loads(done(["schema"]).stdout)["type"] == "object"
 
 
-def test_the_same_for_programs(folder: Path) -> None:
-    rows = {
-        row["plugin"]: row
-        for row in json.loads(ganforge(folder, "list-plugins", "--check", "--json").stdout)
-    }
+def test_every_other_plugin_is_there(done: Callable[[list[str]], Done]) -> None:
+    shown = done(["list-plugins"]).stdout
+    for name in ("dcgan", "losses", "mnist", "games", "optimizers", "other"):
+        (line,) = (line for line in shown.splitlines() if line.startswith(f"{name} "))
+        assert "not loaded" not in line
+
+
+def test_the_list_has_a_line_for_each(done: Callable[[list[str]], Done]) -> None:
+    ended = done(CHECK)
+    assert ended.returncode == 1
+    assert ended.stderr == ""
+    assert set(MARKS) == set(PLUGINS)
+    found = {}
+    for name, told in MARKS.items():
+        mark = told.removeprefix("was not loaded: ")
+        (found[name],) = (line for line in ended.stdout.splitlines() if mark in line)
+        if name in AT_ONCE and name != "slow":  # its first and only line
+            assert found[name].startswith(name)
+            assert "not loaded: " in found[name]
+    assert len(set(found.values())) == 10
+
+
+def test_the_same_for_programs(done: Callable[[list[str]], Done]) -> None:
+    ended = done(CHECK_JSON)
+    assert ended.returncode == 1
+    rows = {row["plugin"]: row for row in json.loads(ended.stdout)}
     assert {name for name in PLUGINS if rows[name]["error"]} == set(AT_ONCE) - {"slow"}
     assert {name for name in PLUGINS if rows[name]["faults"]} == set(ON_USE)
     assert {name for name in PLUGINS if rows[name]["notes"]} == {"slow"}
+    faults = [*rows["slow"]["notes"], *(f for name in ON_USE for f in rows[name]["faults"])]
+    assert len(faults) == 5
+    for fault in (*faults, *(rows[name]["error"] or "" for name in PLUGINS)):
+        assert "\n" not in fault
     assert not rows["mnist"]["error"]
 
 
-def test_a_recipe_that_uses_one_shows_the_place(folder: Path) -> None:
-    text = (Path(__file__).parents[1] / "recipes" / "smoke.yaml").read_text()
-    for name, component in NAMES.items():
-        broken = text.replace("{use: non_saturating}", f"{{use: {component}}}")
-        (folder / "work" / f"uses_{name}.yaml").write_text(broken)
-    done = ganforge(folder, "validate", "--json", *(f"uses_{name}.yaml" for name in NAMES))
-    assert done.returncode == 2
-    results = json.loads(done.stdout)
-    line = next(n for n, each in enumerate(text.splitlines(), 1) if each.startswith("loss:"))
+def test_a_recipe_that_uses_one_shows_the_place(done: Callable[[list[str]], Done]) -> None:
+    ended = done(USES)
+    assert ended.returncode == 2
+    results = json.loads(ended.stdout)
+    line = next(n for n, each in enumerate(SMOKE.splitlines(), 1) if each.startswith("loss:"))
     for name, result in zip(NAMES, results, strict=True):
         (problem,) = result["problems"]
+        assert problem["source"] == f"uses_{name}.yaml"
         assert (problem["line"], problem["column"]) == (line, 22)
         assert ON_USE[name][1] in problem["message"]
-        assert name == "clash" or f"plugin '{name}' (plugin-{name} 1.0)" in problem["message"]
+        if name == "clash":
+            assert problem["hint"] == "Say which: clash:taken, other:taken."
+        else:
+            assert f"plugin '{name}' (plugin-{name} 1.0)" in problem["message"]
 
 
-def test_an_unknown_name_tells_of_those_that_failed(folder: Path) -> None:
-    done = ganforge(folder, "describe", "loss", "of_the_broken_one")
-    assert done.returncode == 2
+def test_an_unknown_name_tells_of_those_that_failed(done: Callable[[list[str]], Done]) -> None:
+    ended = done(UNKNOWN)
+    assert ended.returncode == 2
     for name in set(AT_ONCE) - {"slow"}:
-        assert f"Not searched: plugin '{name}' (plugin-{name} 1.0) was not loaded" in done.stderr
+        assert f"Not searched: plugin '{name}' (plugin-{name} 1.0) was not loaded" in ended.stderr
