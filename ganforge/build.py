@@ -260,7 +260,7 @@ def _export(run: Run, prepared: Prepared) -> None:
             "use": spec.component.name,
             "plugin": plugin.name,
             "package": f"{plugin.package} {plugin.version}",
-            "plugin_file": plugin.path.name if plugin.path else None,
+            "plugin_file": _file_name(plugin.path) if plugin.path else None,
             "options": spec.written,
             "injected": _injected(spec, recipe, prepared.dataset),
             "latent": recipe.latent.model_dump(),
@@ -270,3 +270,8 @@ def _export(run: Run, prepared: Prepared) -> None:
             "averaged": name in trainer.averages,
         }
         export.write(run.folder / f"{name}.safetensors", run.network_for_sampling(name), facts)
+
+
+def _file_name(path: Path) -> str:
+    """As ``-p`` takes it: a word without a slash is a module's name."""
+    return f"{path.name}/" if path.is_dir() else path.name

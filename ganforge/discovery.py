@@ -27,7 +27,7 @@ class Found(NamedTuple):
 
     def load(self) -> Any:
         """Import what the entry point names: ``package.module`` or ``package.module:object``."""
-        module, _, attribute = self.value.partition(":")
+        module, _, attribute = self.value.partition("[")[0].partition(":")
         loaded: Any = import_module(module.strip())
         for part in filter(None, attribute.strip().split(".")):
             loaded = getattr(loaded, part)

@@ -54,9 +54,11 @@ def find(text: str, *, folder: Path | None = None) -> Named:
     if not (text.endswith((".", ".py")) or "/" in text or "\\" in text):
         if _is_module(text):
             return Named(text, text.rpartition(".")[2], None)
+        place = Path(text) if folder is None else folder / text
+        kind, end = ("folder", "") if place.is_dir() else ("file", ".py")
         raise UsageError(
             f"there is no plugin module '{text}'",
-            hint=f"A file is written ./{text}.py; a module must be installed.",
+            hint=f"A {kind} is written ./{text}{end}; a module must be installed.",
         )
     path = Path(text).expanduser() if folder is None else folder / Path(text).expanduser()
     if path.is_dir() and not (path / "__init__.py").is_file():
@@ -90,6 +92,8 @@ class _FreshLoader(SourceFileLoader):
 
 
 def _is_module(name: str) -> bool:
+    if name.startswith("."):  # relative to no package
+        return False
     try:
         return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError as error:  # a parent that there is not, or that is no package

@@ -33,22 +33,27 @@ def load_into(plugin: Plugin, load: Callable[[], Any]) -> None:
     try:
         with redirect_stdout(sys.stderr):  # standard output is for a command's results
             module = load()
-        if plugin.path is None:  # a file may hold networks; an installed hook module may not
-            _note_slowness(plugin, time.perf_counter() - start, had_torch=had_torch)
-        _check_version(module)
-        hooks = _hooks(plugin, module)
-        for kind in KINDS:
-            if hook := hooks.get(hook_name(kind)):
-                _call(hook, register=_component_register(plugin, kind))
-        if hook := hooks.get("register_recipes"):
-            _call(hook, register=_recipe_register(plugin, module))
-        if hook := hooks.get("register_commands"):
-            plugin.add_commands = partial(_add_commands, hook)
+            if plugin.path is None:  # a file may hold networks; an installed hook module may not
+                _note_slowness(plugin, time.perf_counter() - start, had_torch=had_torch)
+            _check_version(module)
+            _register(plugin, module)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything
         plugin.error = in_one_line(error)
         plugin.cause = error
         plugin.components.clear()
         plugin.recipes.clear()
+
+
+def _register(plugin: Plugin, module: Any) -> None:
+    """Let a plugin's hooks register what it provides."""
+    hooks = _hooks(plugin, module)
+    for kind in KINDS:
+        if hook := hooks.get(hook_name(kind)):
+            _call(hook, register=_component_register(plugin, kind))
+    if hook := hooks.get("register_recipes"):
+        _call(hook, register=_recipe_register(plugin, module))
+    if hook := hooks.get("register_commands"):
+        plugin.add_commands = partial(_add_commands, hook)
 
 
 def _note_slowness(plugin: Plugin, seconds: float, *, had_torch: bool) -> None:
@@ -139,7 +144,8 @@ def _call(hook: pluggy.HookImpl, **given: Any) -> None:
 
 
 def _add_commands(hook: pluggy.HookImpl, cli: click.Group) -> None:
-    _call(hook, cli=cli)
+    with redirect_stdout(sys.stderr):
+        _call(hook, cli=cli)
 
 
 def _component_register(plugin: Plugin, kind: str) -> Callable[..., None]:

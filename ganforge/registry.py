@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -99,7 +101,8 @@ class Component:
             return self.target
         module_name, _, attribute = self.target.partition(":")
         try:
-            module = importlib.import_module(module_name)
+            with redirect_stdout(sys.stderr):  # standard output is for a command's results
+                module = importlib.import_module(module_name)
         except (Exception, SystemExit) as error:
             reason = in_one_line(error)
             raise PluginError(f"{self}: cannot import {module_name}: {reason}") from error

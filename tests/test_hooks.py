@@ -12,8 +12,9 @@ import pluggy
 import pytest
 
 from ganforge import hookimpl, hookspecs, pluginload
+from ganforge.faults import blame
 from ganforge.plugins import load_registry
-from ganforge.registry import Plugin, Registry
+from ganforge.registry import Component, Plugin, Registry
 
 HOOK = "from ganforge import hookimpl\n\n@hookimpl\n"
 
@@ -93,6 +94,65 @@ def test_what_would_silently_do_nothing_is_told(source: str, told: str) -> None:
     assert "\n" not in error
 
 
+@pytest.mark.parametrize("argument", ["registry", "register, kind", "register, extra"])
+def test_an_argument_that_there_is_not_is_named(argument: str) -> None:
+    error = error_of(f"{HOOK}def register_losses({argument}): ...\n")
+    assert argument.split()[-1] in error
+    assert "register_losses" in error
+    assert "pluggy" not in error
+
+
+def test_an_argument_of_the_plugins_own_has_a_default() -> None:
+    plugin = loaded(f"{HOOK}def register_losses(register, name='x'): register(name, object)\n")
+    assert [component.name for component in plugin.components] == ["x"]
+
+
+def test_a_hook_may_be_a_function_of_another_name() -> None:
+    plugin = loaded(
+        "from ganforge import hookimpl\n\n@hookimpl(specname='register_losses')\n"
+        "def losses(register): register('x', object)\n"
+    )
+    assert [str(c) for c in plugin.components] == ["loss 'x' of plugin 'acme' (acme 1.0)"]
+
+
+def test_a_plugin_without_hooks_is_told() -> None:
+    plugin = loaded("VALUE = 3\n")
+    assert plugin.error is None
+    (note,) = plugin.notes
+    assert note.startswith("it implements no hook; there are register_datasets, ")
+
+
+def test_a_slow_import_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([10.0, 10.6, 20.0, 20.4])
+    monkeypatch.setattr(pluginload.time, "perf_counter", lambda: next(clock))
+    source = HOOK + "def register_losses(): ...\n"
+    (note,) = loaded(source).notes
+    assert note.startswith("its hook module takes 0.6 s to import: name targets by text")
+    assert loaded(source).notes == []
+
+
+@pytest.mark.parametrize("path", [None, Path("/lab/acme.py")])
+def test_only_an_installed_hook_module_may_not_import_torch(
+    monkeypatch: pytest.MonkeyPatch, path: Path | None
+) -> None:
+    torch = sys.modules["torch"]
+    monkeypatch.delitem(sys.modules, "torch")
+    module = ModuleType("acme")
+    exec(HOOK + "def register_losses(): ...\n", module.__dict__)
+
+    def load() -> ModuleType:
+        sys.modules["torch"] = torch
+        return module
+
+    plugin = Plugin("acme", "acme", "1.0", path=path)
+    pluginload.load_into(plugin, load)
+    told = ["its hook module imports torch, which slows every command"] if path is None else []
+    assert [note.partition(":")[0] for note in plugin.notes] == told
+    again = Plugin("acme", "acme", "1.0")
+    pluginload.load_into(again, load)  # another one has imported it before
+    assert again.notes == []
+
+
 def test_a_plugin_may_ask_for_hooks_that_there_are() -> None:
     assert loaded(f"GANFORGE_HOOKS = {hookspecs.VERSION}\n").error is None
 
@@ -143,6 +203,64 @@ def test_recipes_of_a_plugin_start_at_its_module(tmp_path: Path) -> None:
     source = HOOK + "def register_recipes(register): register('mine', 'recipes/mine.yaml')\n"
     plugin = loaded(f"__file__ = {str(tmp_path / 'acme.py')!r}\n{source}")
     assert plugin.recipes == {"mine": tmp_path / "recipes" / "mine.yaml"}
+
+
+def test_recipes_of_an_object_start_at_its_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.yaml").write_text("version: 1\n")
+    module = ModuleType("acme_object")
+    module.__file__ = str(tmp_path / "acme_object.py")
+    monkeypatch.setitem(sys.modules, "acme_object", module)
+
+    class Holder:
+        @hookimpl
+        def register_recipes(self, register: Callable[..., None]) -> None:
+            register("mine", "mine.yaml")
+
+    plugin = Plugin("acme", "acme", "1.0", module="acme_object")
+    pluginload.load_into(plugin, Holder)
+    assert (plugin.error, plugin.recipes) == (None, {"mine": tmp_path / "mine.yaml"})
+
+
+def failing(module: str, then: Callable[[], object] | None = None) -> Callable[[], object]:
+    """A function in a module of this name that fails, or calls another that does."""
+    space = {"__name__": module, "then": then}
+    exec("def work():\n    return then() if then else [].pop()\n", space)
+    return space["work"]  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("modules", "owner"),
+    [
+        (["acme_only_commands"], "commands"),
+        (["acme_only_commands.deep.part"], "commands"),
+        (["acme_hooks"], "split"),
+        (["acme_networks"], "split"),  # its hook module is elsewhere
+        (["acme_networks", "numpy"], "split"),
+        (["acme_hooks", "acme_only_commands"], "commands"),  # the innermost
+        (["acme_networks", "torch.nn.modules"], "split"),
+        (["torch.optim.sgd"], None),  # registered by 'shared', which did not write it
+        (["ganforge.engine.run", "numpy"], None),
+        (["acme_hooks_2"], None),
+    ],
+)
+def test_a_fault_belongs_to_the_innermost_plugin(modules: list[str], owner: str | None) -> None:
+    plugins = [
+        Plugin("commands", "acme-a", "1.0", "acme_only_commands", add_commands=lambda cli: None),
+        Plugin("split", "acme-b", "1.0", "acme_hooks.plugin"),
+        Plugin("shared", "acme-c", "1.0", "acme_shared"),
+    ]
+    plugins[1].components.append(Component("loss", "x", plugins[1], "acme_networks.losses:X"))
+    plugins[2].components.append(Component("optimizer", "y", plugins[2], "torch.optim:SGD"))
+    work: Callable[[], object] | None = None
+    for module in reversed(modules):
+        work = failing(module, work)
+    assert work is not None
+    with pytest.raises(IndexError) as caught:
+        work()
+    found = blame(caught.value, Registry(plugins))
+    assert (found.name if found else None) == owner
 
 
 def test_what_a_plugin_prints_does_not_get_among_the_results(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from commandline import Ganforge, command
+from commandline import Ganforge
 
 ARCHITECTURE = """
 from math import prod
@@ -93,7 +91,7 @@ def test_a_run_is_whole_without_the_original(
     assert (tmp_path / "alone.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
 
 
-@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("before", [True, False], ids=["before", "behind"])
 def test_a_plugin_named_on_the_command_line_is_kept_too(
     in_process: Ganforge, tmp_path: Path, before: bool
 ) -> None:
@@ -110,6 +108,68 @@ def test_a_plugin_named_on_the_command_line_is_kept_too(
     other = in_process("resume", str(run), "train.steps=3", *option)
     assert other.code == 2
     assert "has the name of another plugin" in other.err
+    (tmp_path / "my_arch.py").unlink()
+    assert in_process("resume", str(run), "train.steps=3", "-q").code == 0
+
+
+def test_a_package_named_on_the_command_line_is_kept_too(
+    in_process: Ganforge, tmp_path: Path
+) -> None:
+    path = write_package(tmp_path)
+    done = in_process("run", "smoke", *TINY, "-p", "./my_arch")
+    assert done.code == 0, done.err
+    shutil.rmtree(path)
+    run = tmp_path / "runs" / "smoke" / "00001"
+    assert yaml.safe_load((run / "recipe.yaml").read_text())["plugins"] == ["plugins/my_arch"]
+    assert in_process("resume", str(run), "train.steps=3", "-q").code == 0
+    assert in_process("generate", str(run), "-n", "1").code == 0
+    # A run of a run's recipe keeps a copy of its own.
+    again = in_process("run", str(run / "recipe.yaml"), "train.steps=2", "-q")
+    assert again.code == 0, again.err
+    shutil.rmtree(run)
+    assert in_process("generate", "runs/smoke/00002", "-n", "1").code == 0
+
+
+@pytest.mark.parametrize("kind", ["file", "package"])
+def test_the_advice_for_an_exported_file_can_be_followed(
+    in_process: Ganforge, tmp_path: Path, kind: str
+) -> None:
+    write_file(tmp_path) if kind == "file" else write_package(tmp_path)
+    done = in_process("run", "smoke", *TINY, "-p", "./my_arch.py" if kind == "file" else "my_arch/")
+    assert done.code == 0, done.err
+    shutil.copy(tmp_path / "runs/smoke/00001/generator.safetensors", tmp_path / "g.safetensors")
+    # What lies beside it may be anything.
+    (tmp_path / "recipe.yaml").write_text("version: [\n")
+    alone = in_process("generate", "g.safetensors", "-n", "1")
+    assert alone.code == 1
+    advice = alone.err.splitlines()[-1]
+    assert advice.startswith("Load it with -p ")
+    followed = in_process("generate", "g.safetensors", "-n", "1", "-p", advice.split()[-1])
+    assert followed.code == 0, followed.err
+
+
+@pytest.mark.parametrize(
+    ("plugin", "told"),
+    [
+        ("./nowhere.py", "there is no plugin file"),
+        ("no_such_module", "there is no plugin module 'no_such_module'"),
+        ("./empty", "is no package"),
+        ("./mnist.py", "has the name of another plugin: plugin 'mnist'"),
+    ],
+)
+def test_a_recipes_plugin_that_is_not_there_is_shown_in_the_recipe(
+    in_process: Ganforge, tmp_path: Path, plugin: str, told: str
+) -> None:
+    (tmp_path / "lab" / "empty").mkdir(parents=True)
+    (tmp_path / "lab" / "mnist.py").write_text(ARCHITECTURE.replace("{part}", "") + NETWORK)
+    text = recipe_with(plugin).replace("{use: tiny}", "{use: dcgan, channels: 8}")
+    (tmp_path / "lab" / "r.yaml").write_text(text)
+    done = in_process("run", "lab/r.yaml", "-q")
+    assert (done.code, done.out) == (2, "")
+    line = next(n for n, each in enumerate(text.splitlines(), 1) if each.startswith("plugins:"))
+    assert f"lab/r.yaml:{line}:11: " in done.err
+    assert told in done.err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_an_unknown_component_names_what_was_left_out(in_process: Ganforge) -> None:
@@ -132,17 +192,3 @@ def test_a_broken_file_shows_its_traceback_and_the_recipes_line(
     line = lines.index("plugins: [./my_arch.py]") + 1
     assert f"\nError: r.yaml:{line}:11: plugin 'my_arch' (" in done.err
     assert not (tmp_path / "runs").exists()
-
-
-def test_nothing_is_imported_from_the_working_folder(tmp_path: Path) -> None:
-    (tmp_path / "here.py").write_text("raise SystemExit('imported')\n")
-    (tmp_path / "click.py").write_text("raise SystemExit('imported')\n")
-    info = tmp_path / "here-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: here\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[ganforge]\nhere = here\n")
-    script = Path(sys.executable).with_name("ganforge")
-    for words in (command("list-plugins"), [str(script), "list-plugins"]):
-        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        assert "here" not in done.stdout
