@@ -117,8 +117,17 @@ def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
     return Prepared(recipe, dataset, trainer)
 
 
-def start(prepared: Prepared, folder: Path, *, quiet: bool = False) -> Run:
-    """A run of what was prepared, in an existing folder."""
+def start(
+    prepared: Prepared, folder: Path, *, tell: Callable[[str], None], quiet: bool = False
+) -> Run:
+    """A run of what was prepared, in an existing folder.
+
+    Args:
+        prepared: What was built.
+        folder: The run's.
+        tell: Is given a line for whatever goes wrong and does not stop the run.
+        quiet: The user wants no progress on the terminal.
+    """
     recipe = prepared.recipe
     callbacks: dict[str, Callback] = {}
     for spec in recipe.callbacks:
@@ -139,8 +148,10 @@ def start(prepared: Prepared, folder: Path, *, quiet: bool = False) -> Run:
             "ganforge": ganforge.__version__,
             "torch": torch.__version__,
             "plugins": plugins,
+            "recipe": recipe.plain(),
         },
         export=lambda run: _export(run, prepared),
+        tell=tell,
     )
 
 

@@ -131,8 +131,8 @@ def write_head(folder: Path, recipe: Recipe, environment: dict[str, Any]) -> Non
     write_atomic(folder / ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
 
 
-def check_resumable(folder: Path) -> Path:
-    """The newest checkpoint of a run.
+def check_resumable(folder: Path) -> None:
+    """See that this is the folder of a run that has saved.
 
     Raises:
         UsageError: This is no run folder, or it has no checkpoint.
@@ -142,10 +142,8 @@ def check_resumable(folder: Path) -> Path:
             f"'{folder}' is no run folder: it has no {RECIPE}",
             hint="Name a folder such as runs/mnist_dcgan/00001.",
         )
-    found = checkpoint.steps(folder / "checkpoints")
-    if not found:
+    if not checkpoint.steps(folder / "checkpoints"):
         raise UsageError(
             f"'{folder}' has no checkpoint to resume from",
             hint=f"Start it afresh with: ganforge run {quote(str(folder / RECIPE))}",
         )
-    return list(found.values())[-1]

@@ -49,7 +49,9 @@ def own_python(tmp_path: Path) -> Path:
 def make_run(tmp_path: Path) -> MakeRun:
     """``make_run(*overrides)``: a run of the recipe ``smoke``, cut down, not yet played."""
 
-    def make(*overrides: str, folder: Path | None = None) -> Run:
+    def make(
+        *overrides: str, folder: Path | None = None, tell: Callable[[str], object] = pytest.fail
+    ) -> Run:
         document = read_file(recipes() / "smoke.yaml")
         small = ["train.steps=6", "train.batch_size=8", "generator.channels=2", "callbacks=[]"]
         apply_overrides(document, [*small, "discriminator.channels=2", *overrides])
@@ -57,6 +59,6 @@ def make_run(tmp_path: Path) -> MakeRun:
         prepared = build.prepare(recipe, device=torch.device("cpu"))
         if folder is None:
             folder = runfolder.create(tmp_path / "runs", recipe.head.name)
-        return build.start(prepared, folder, quiet=True)
+        return build.start(prepared, folder, tell=tell, quiet=True)
 
     return make

@@ -21,6 +21,8 @@ LAYERS = {
     "build": 4,
     "export": 3,
     "runfolder": 3.5,
+    "runlock": 3.5,
+    "resuming": 3.5,
     "environment": 3,
     "scaffold": 2,
     "recipe": 2,

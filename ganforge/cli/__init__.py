@@ -16,7 +16,7 @@ from ganforge.errors import GanforgeError, PluginError
 COMMANDS = {
     "Train": {
         "run": "ganforge.cli.run:run",
-        "resume": "ganforge.cli.run:resume",
+        "resume": "ganforge.cli.resume:resume",
     },
     "Use a trained model": {
         "generate": "ganforge.cli.generate:generate",

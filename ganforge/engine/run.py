@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 import torch
@@ -77,6 +78,7 @@ class Run:
         facts: What callbacks may show.
         manifest: What each checkpoint says of the programme that wrote it.
         export: Writes the networks that ``generate`` needs into the folder.
+        tell: Is given a line for whatever went wrong and did not stop the run.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Run:
         facts: Facts,
         manifest: Mapping[str, Any],
         export: Callable[[Run], None],
+        tell: Callable[[str], None],
     ) -> None:
         self.trainer = trainer
         self.folder = folder
@@ -95,8 +98,10 @@ class Run:
         self.facts = facts
         self.outcome: Outcome = "running"
         self.stop_signal: signal.Signals | None = None
-        self._manifest = manifest
+        self.manifest = manifest
         self._export = export
+        self._tell = tell
+        self._told: set[str] = set()
         self._save_wanted = False
         self._saved_step: int | None = None
 
@@ -116,18 +121,53 @@ class Run:
         """
         with ExitStack() as ends:
             self.outcome = "failed"  # until it is known to be otherwise
-            for callback in self.callbacks.values():
-                ends.callback(callback.on_end, self)
+            for name, callback in self.callbacks.items():
+                ends.callback(self._end, name, callback)
                 callback.on_start(self)
             while not self.clock.finished and self.stop_signal is None:
                 values = self.trainer.step()
-                for callback in self.callbacks.values():
-                    callback.on_step(self, values)
+                for name, callback in self.callbacks.items():
+                    with self._going_on(f"callback '{name}'"):
+                        callback.on_step(self, values)
                 if self._save_wanted:
-                    self.save()
-            self.save()
+                    with self._going_on("checkpoint"):
+                        self.save()
+            self._save_last()
             self.outcome = "finished" if self.clock.finished else "stopped"
         return self.outcome
+
+    def _end(self, name: str, callback: Callback) -> None:
+        with self._going_on(f"callback '{name}'"):
+            callback.on_end(self)
+
+    @contextmanager
+    def _going_on(self, what: str) -> Iterator[None]:
+        """Training goes on without a file that cannot be written; that is told once."""
+        try:
+            yield
+        except OSError as error:
+            if what not in self._told:
+                self._told.add(what)
+                self._tell(
+                    f"step {self.clock.step}: {what}: not written: {_said(error)}; training goes on"
+                )
+        else:
+            self._told.discard(what)
+
+    def _save_last(self) -> None:
+        """Save at the end of the run.
+
+        Raises:
+            GanforgeError: It was not possible; where the run can be resumed from is told.
+        """
+        try:
+            self.save()
+        except OSError as error:
+            saved = f"step {self._saved_step}" if self._saved_step is not None else "no step"
+            raise GanforgeError(
+                f"step {self.clock.step} could not be saved: {_said(error)}; saved is {saved}",
+                hint=f"Make room, then go on from there: ganforge resume {quote(str(self.folder))}",
+            ) from error
 
     def request_stop(self, reason: signal.Signals) -> None:
         """End the run after the step under way."""
@@ -148,12 +188,13 @@ class Run:
         if self._saved_step == self.clock.step:
             return
         check_weights(self.trainer.networks, self.clock.step)
-        for callback in self.callbacks.values():
-            callback.before_save(self)
-        manifest = {"step": self.clock.step, "epoch": self.clock.epoch, **self._manifest}
+        for name, callback in self.callbacks.items():
+            with self._going_on(f"callback '{name}'"):
+                callback.before_save(self)
+        manifest = {"step": self.clock.step, "epoch": self.clock.epoch, **self.manifest}
         path = checkpoint.save(self.checkpoints, self.state_dict(), manifest)
-        self._export(self)
         self._saved_step = self.clock.step
+        self._export(self)
         for callback in self.callbacks.values():
             callback.after_save(self, path)
 
@@ -203,6 +244,12 @@ class Run:
         """``count`` latents ``(count, latent_dim)`` that are the same at every step of the run."""
         generator = self.trainer.streams.generator("fixed_latents")
         return self.trainer.latent.sample(count, generator)
+
+
+def _said(error: OSError) -> str:
+    """The file and the reason."""
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason
 
 
 @contextmanager

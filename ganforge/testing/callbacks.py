@@ -111,7 +111,7 @@ class Bench:
             made, callbacks = self.callbacks()
             run = _run(folder, callbacks, quiet=False)
             newest = list(checkpoint.steps(run.checkpoints).values())[-1]
-            run.load_state_dict(checkpoint.load(newest, device=standins.CPU))
+            run.load_state_dict(checkpoint.load(newest, device=standins.CPU).state)
             run.play()
             return _left(run, made, out, elsewhere)
 
@@ -235,6 +235,7 @@ def _run(folder: Path, callbacks: Mapping[str, Callback], *, quiet: bool) -> Run
         facts=Facts("conformance", standins.BATCH, standins.IMAGE, quiet),
         manifest={},
         export=lambda run: None,
+        tell=print,
     )
 
 

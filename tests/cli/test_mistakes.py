@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -116,37 +120,108 @@ def test_a_file_that_is_no_export_is_refused(in_process: Ganforge, tmp_path: Pat
     assert "not a readable safetensors file" in done.err
 
 
-def test_a_damaged_checkpoint_is_refused(
+def damage(checkpoint: Path) -> None:
+    state = checkpoint / "state.pt"
+    state.write_bytes(state.read_bytes()[:1000])
+
+
+def test_a_damaged_checkpoint_is_passed_over(
     in_process: Ganforge, tmp_path: Path, short_run: Path
 ) -> None:
-    shutil.copytree(short_run, tmp_path / "run")
-    state = tmp_path / "run" / "checkpoints" / "step_00000006" / "state.pt"
-    state.write_bytes(state.read_bytes()[:1000])
+    run = shutil.copytree(short_run, tmp_path / "run")
+    damage(run / "checkpoints" / "step_00000006")
+    done = in_process("resume", "run", "train.steps=9", "-q")
+    assert done.code == 0, done.err
+    told, *_ = done.err.splitlines()
+    assert told.startswith("step_00000006 is damaged (state.pt has 1,000 bytes in place of ")
+    assert told.endswith("); going on from step_00000003")
+    rows = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert rows == list(range(1, 10))
+
+
+def test_only_damaged_checkpoints_are_refused(
+    in_process: Ganforge, tmp_path: Path, short_run: Path
+) -> None:
+    run = shutil.copytree(short_run, tmp_path / "run")
+    for checkpoint in (run / "checkpoints").iterdir():
+        damage(checkpoint)
     done = in_process("resume", "run", "train.steps=9")
     assert done.code == 1
-    assert "step_00000006: this checkpoint cannot be read" in done.err
-    assert "Delete the folder to resume from the checkpoint before it" in done.err
+    assert "no checkpoint in run/checkpoints can be read: step_00000006: state.pt has" in done.err
+    assert "Start the run afresh" in done.err
 
 
-def test_a_checkpoint_of_other_networks_is_refused(
+def test_a_checkpoint_of_another_recipe_is_refused_with_what_changed(
     in_process: Ganforge, tmp_path: Path, short_run: Path
 ) -> None:
-    shutil.copytree(short_run, tmp_path / "run")
-    recipe = tmp_path / "run" / "recipe.yaml"
-    recipe.write_text(recipe.read_text().replace("channels: 8", "channels: 16"))
-    done = in_process("resume", "run", "train.steps=9")
+    run = shutil.copytree(short_run, tmp_path / "run")
+    recipe = run / "recipe.yaml"
+    text = recipe.read_text()
+    recipe.write_text(text.replace("channels: 8", "channels: 16").replace("steps: 6", "steps: 9"))
+    done = in_process("resume", "run")
+    assert done.code == 2
+    assert done.err.splitlines() == [
+        "Error: the recipe is no longer the one that the checkpoint was made with:",
+        "  generator.channels: 8 -> 16",
+        "  discriminator.channels: 8 -> 16",
+        "Put it back, start another run, or go on with it all the same: --allow-changes",
+    ]
+    done = in_process("resume", "run", "--allow-changes")
     assert done.code == 1
     assert "the checkpoint does not fit the network 'generator'" in done.err
 
 
-def test_a_resumed_run_can_only_get_longer(
+def test_another_learning_rate_only_if_the_user_insists(
     in_process: Ganforge, tmp_path: Path, short_run: Path
 ) -> None:
-    shutil.copytree(short_run, tmp_path / "run")
-    done = in_process("resume", "run", "optimizer.generator.lr=0.5")
+    run = shutil.copytree(short_run, tmp_path / "run")
+    words = ["resume", "run", "train.steps=7", "optimizer.generator.lr=0.5", "-q"]
+    done = in_process(*words)
     assert done.code == 2
-    assert "cannot be resumed with 'optimizer.generator.lr=0.5'" in done.err
-    assert "ganforge run run/recipe.yaml optimizer.generator.lr=0.5" in done.err
+    assert "  optimizer.generator.lr: 0.001 -> 0.5\n" in done.err
+    assert "lr: 0.5" not in (run / "recipe.yaml").read_text()
+    done = in_process(*words, "--allow-changes")
+    assert done.code == 0, done.err
+    assert "changed: optimizer.generator.lr: 0.001 -> 0.5\n" in done.err
+    assert "lr: 0.5" in (run / "recipe.yaml").read_text()
+
+
+def test_a_checkpoint_of_other_versions_is_told(
+    in_process: Ganforge, tmp_path: Path, short_run: Path
+) -> None:
+    run = shutil.copytree(short_run, tmp_path / "run")
+    place = run / "checkpoints" / "step_00000006"
+    manifest = json.loads((place / "manifest.json").read_text())
+    manifest["torch"] = "2.0.1"
+    text = json.dumps(manifest).encode()
+    (place / "manifest.json").write_bytes(text)
+    seal = f"{hashlib.sha256(text).hexdigest()}  manifest.json\n"
+    (place / "manifest.sha256").write_text(seal)
+    done = in_process("resume", "run", "train.steps=7", "-q")
+    assert done.code == 0, done.err
+    assert "the checkpoint was written with torch 2.0.1, this is" in done.err
+
+
+def test_two_processes_do_not_write_into_one_run(
+    in_process: Ganforge, tmp_path: Path, short_run: Path
+) -> None:
+    run = shutil.copytree(short_run, tmp_path / "run")
+    holder = "import sys, time\nfrom pathlib import Path\nfrom ganforge.runlock import hold\n"
+    holder += "with hold(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    other = subprocess.Popen(
+        [sys.executable, "-c", holder, str(run)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        done = in_process("resume", "run", "train.steps=7")
+        assert done.code == 1
+        assert f"another process is writing into 'run': process {other.pid} on " in done.err
+    finally:
+        other.kill()  # as a crash would: the lock goes with the process
+        other.wait()
+    assert in_process("resume", "run", "train.steps=7", "-q").code == 0
+    assert not (run / ".lock.json").exists()
 
 
 def test_a_discriminator_makes_no_samples(in_process: Ganforge, short_run: Path) -> None:

@@ -57,8 +57,11 @@ def test_a_run_leaves_everything_in_its_folder(short_run: Path) -> None:
         "plots/losses.png",
         "checkpoints/step_00000003/state.pt",
         "checkpoints/step_00000003/manifest.json",
+        "checkpoints/step_00000003/manifest.sha256",
         "checkpoints/step_00000006/state.pt",
         "checkpoints/step_00000006/manifest.json",
+        "checkpoints/step_00000006/manifest.sha256",
+        ".lock",
         "generator.safetensors",
         "discriminator.safetensors",
     }

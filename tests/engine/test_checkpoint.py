@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,10 +20,14 @@ def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
     state = {"step": 3, "weights": {"w": torch.arange(4.0)}, "list": [1, "two", None]}
     path = checkpoint.save(tmp_path, state, {"step": 3})
     assert path == tmp_path / "step_00000003"
-    back = checkpoint.load(path, device=CPU)
+    back = checkpoint.load(path, device=CPU).state
     assert torch.equal(back["weights"]["w"], state["weights"]["w"])  # type: ignore[index]
     assert back["list"] == state["list"]
-    assert json.loads((path / "manifest.json").read_text()) == {"format": 1, "step": 3}
+    manifest = json.loads((path / "manifest.json").read_text())
+    data = (path / "state.pt").read_bytes()
+    facts = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    assert manifest == {"format": 2, "step": 3, "files": {"state.pt": facts}}
+    assert subprocess.run(["sha256sum", "--check", "manifest.sha256"], cwd=path).returncode == 0
 
 
 def test_a_save_that_breaks_leaves_the_older_ones_and_is_not_taken_for_one(
@@ -46,7 +52,7 @@ def test_a_save_that_breaks_leaves_the_older_ones_and_is_not_taken_for_one(
 def test_the_same_step_can_be_saved_again(tmp_path: Path) -> None:
     for value in (1.0, 2.0):
         path = checkpoint.save(tmp_path, {"w": torch.tensor(value)}, {"step": 1})
-    assert checkpoint.load(path, device=CPU)["w"] == 2.0
+    assert checkpoint.load(path, device=CPU).state["w"] == 2.0
 
 
 def test_checkpoints_are_ordered_by_step_and_pruned_from_the_oldest(tmp_path: Path) -> None:
@@ -90,6 +96,8 @@ def test_damage_is_told_with_what_to_do(tmp_path: Path, damage: str) -> None:
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
     path = checkpoint.save(tmp_path, {}, {"step": 1})
-    (path / "manifest.json").write_text('{"format": 7, "step": 1}')
-    with pytest.raises(GanforgeError, match="checkpoint format 7, this version reads 1"):
+    text = b'{"format": 7, "step": 1}'
+    (path / "manifest.json").write_bytes(text)
+    (path / "manifest.sha256").write_text(f"{hashlib.sha256(text).hexdigest()}  manifest.json\n")
+    with pytest.raises(GanforgeError, match="checkpoint format 7, this version reads 1 and 2"):
         checkpoint.load(path, device=CPU)

@@ -1,0 +1,70 @@
+"""What ``ganforge run`` and ``ganforge resume`` share: options, checking, training to the end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganforge.cli.context import registry
+
+if TYPE_CHECKING:
+    from ganforge.engine.run import Run
+    from ganforge.recipe.schema import Recipe
+
+DEVICE = click.option("--device", help="auto (the default), cpu, cuda, cuda:1, mps.")
+QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress on the terminal.")
+OVERRIDES = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+
+
+def tell(line: str) -> None:
+    """A line about something that went wrong and stops nothing."""
+    click.echo(line, err=True)
+
+
+def checked(path: Path, overrides: tuple[str, ...]) -> Recipe:
+    """Read and check a recipe; nothing of it has run yet."""
+    from ganforge.recipe.load import load
+
+    recipe, notes = load(path, registry(), overrides)
+    registry()  # tells what the recipe's own plugins have to say
+    for note in notes:
+        tell(note)
+    return recipe
+
+
+def play(run: Run, prepared: Any, *, quiet: bool) -> None:
+    """Train, show how it went, and exit with the code that says how it ended."""
+    from ganforge import report
+
+    if not quiet:
+        report.show_plan(prepared, folder=run.folder)
+    with _stop_on_signals(run):
+        outcome = run.play()
+    report.show_end(run, quiet=quiet)
+    click.echo(str(run.folder))
+    if outcome == "stopped" and run.stop_signal is not None:
+        sys.exit(128 + run.stop_signal)
+
+
+@contextmanager
+def _stop_on_signals(run: Run) -> Iterator[None]:
+    """Ctrl-C or SIGTERM ends the run after the step under way; a second Ctrl-C at once."""
+
+    def ask(number: int, _frame: object) -> None:
+        if run.stop_signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        run.request_stop(signal.Signals(number))
+
+    caught = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, ask) for number in caught}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,73 @@
+"""``ganforge resume``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
+
+import click
+
+from ganforge.cli.playing import DEVICE, OVERRIDES, QUIET, checked, play, tell
+
+if TYPE_CHECKING:
+    from ganforge.engine.clock import Clock
+    from ganforge.recipe.schema import Recipe
+
+
+@click.command()
+@click.argument("folder", metavar="RUN", type=click.Path(path_type=Path))
+@OVERRIDES
+@DEVICE
+@click.option("--allow-changes", is_flag=True, help="Go on with a recipe that was changed.")
+@QUIET
+def resume(
+    folder: Path,
+    overrides: tuple[str, ...],
+    device: str | None,
+    allow_changes: bool,
+    quiet: bool,
+) -> None:
+    """Go on with a run that was stopped, from its newest checkpoint that is whole.
+
+    RUN is the run's folder. A finished run can be made longer: ganforge resume RUN train.epochs=20.
+    Its callbacks can be changed, too; anything else only with --allow-changes.
+    """
+    from ganforge import runfolder
+
+    runfolder.check_resumable(folder)
+    wanted = checked(folder / runfolder.RECIPE, overrides)
+    from ganforge import build, resuming
+    from ganforge.device import choose
+    from ganforge.engine import checkpoint
+    from ganforge.runlock import hold
+
+    where = choose(device)
+    with hold(folder):
+        found = checkpoint.load_newest(folder / "checkpoints", device=where, tell=tell)
+        before = found.manifest.get("recipe", wanted.plain())  # format 1 did not keep it
+        for line in resuming.check_same(before, wanted.plain(), allow=allow_changes):
+            tell(f"changed: {line}")
+        prepared = build.prepare(wanted, device=where)
+        run = build.start(prepared, folder, tell=tell, quiet=quiet)
+        for line in resuming.other_versions(found.manifest, run.manifest["plugins"]):
+            tell(line)
+        run.load_state_dict(found.state)
+        if run.clock.finished:
+            tell(_nothing_to_do(folder, wanted, run.clock))
+            return
+        if overrides:
+            runfolder.write_recipe(folder, wanted)
+        play(run, prepared, quiet=quiet)
+
+
+def _nothing_to_do(folder: Path, recipe: Recipe, clock: Clock) -> str:
+    """That the run is at its end, and an override that doubles what it has trained."""
+    longer = f"train.epochs={2 * clock.epoch:g}"
+    if recipe.train.steps is not None:
+        longer = f"train.steps={2 * clock.step}"
+    return (
+        f"Nothing to do: the run has completed {clock.step:,} steps; its recipe asks "
+        f"for {clock.total_steps:,}.\n"
+        f"To train longer: ganforge resume {quote(str(folder))} {longer}"
+    )
