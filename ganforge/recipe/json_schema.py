@@ -1,20 +1,25 @@
 """Recipes as a JSON Schema, made from what is installed: editors complete and mark mistakes by it.
 
-It is of draft 7, which the YAML language server reads best, and says as much of what
-:mod:`ganforge.recipe.check` says as a schema can. Which networks a recipe has depends on its game,
-and a component's options on its ``use``: both are ``if``/``then`` rules.
+It says as much of what :mod:`ganforge.recipe.check` says as a schema can. Which networks a recipe
+has depends on its game, and a component's options on its ``use``: both are ``if``/``then`` rules,
+by which the YAML language server completes options too.
+
+It is of draft 7: servers before 1.20 read no newer one, and nothing here needs a newer keyword.
+A server uses nothing of a schema that breaks a rule for schemas, so no ``enum`` in it is empty;
+Python's ``jsonschema`` would let that pass. ``enumDescriptions`` is a word of the editors' own,
+which validators pass over.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from typing import Any
-
-import pydantic
+from urllib.parse import quote
 
 from ganforge.errors import PluginError
-from ganforge.explain import described_options, documented
+from ganforge.explain import documented
 from ganforge.options import RESERVED, read_signature
+from ganforge.recipe.option_schema import NOTHING, Schema, describe, options_schema
 from ganforge.recipe.schema import (
     DEFAULT_GAME,
     EmaBlock,
@@ -25,10 +30,12 @@ from ganforge.recipe.schema import (
 )
 from ganforge.registry import Component, Registry
 
-Schema = dict[str, Any]
-
 DRAFT = "http://json-schema.org/draft-07/schema#"
 NULL: Schema = {"type": "null"}
+
+_SECTIONS = re.compile(
+    r"^(Args|Attributes|Raises|Returns|Yields):\n(?:[ \t].*\n?|\n)*", re.MULTILINE
+)
 
 
 def recipe_schema(registry: Registry, tell: Callable[[str], None]) -> Schema:
@@ -52,7 +59,7 @@ class _Maker:
         self.games: dict[str, Mapping[str, str]] = {}
 
     def recipe(self) -> Schema:
-        head = _model(Head)
+        head = options_schema(Head)
         game = self.kind("game", default=DEFAULT_GAME)
         networks = sorted({name for kinds in self.games.values() for name in kinds})
         rules = [self.rule(name, kinds, networks) for name, kinds in self.games.items()]
@@ -63,20 +70,20 @@ class _Maker:
             "properties": {
                 **head["properties"],
                 "dataset": self.kind("dataset"),
-                "latent": _model(LatentBlock),
+                "latent": options_schema(LatentBlock),
                 "game": {"anyOf": [game, NULL]},
                 **dict.fromkeys(networks, True),
                 "loss": self.kind("loss"),
                 "regularizers": self.listed("regularizer"),
                 "optimizer": {"type": "object"},
                 "schedule": {"type": ["object", "null"]},
-                "ema": {"anyOf": [_model(EmaBlock), NULL]},
+                "ema": {"anyOf": [options_schema(EmaBlock), NULL]},
                 "train": _train(),
                 "callbacks": self.listed("callback"),
             },
             "required": [*head["required"], "dataset", "loss", "optimizer", "train"],
             "additionalProperties": False,
-            "allOf": rules,
+            **({"allOf": rules} if rules else NOTHING),
             "definitions": dict(sorted(self.definitions.items())),
         }
 
@@ -115,29 +122,29 @@ class _Maker:
         if kind not in self.made:
             self.made[kind] = True
             self.definitions[kind] = self.one_of(kind, default)
-        return {"$ref": f"#/definitions/{kind}"}
+        return {"$ref": _place(kind)}
 
     def one_of(self, kind: str, default: str | None) -> Schema:
         """Any component of a kind; ``default`` is the one that needs no ``use``."""
-        uses: list[str] = []
+        uses: dict[str, str] = {}
         rules: list[Schema] = []
-        for component in self.registry.components(kind):
+        for component in sorted(self.registry.components(kind), key=self.registry.name_of):
             name = self.registry.name_of(component)
             definition = self.component(component)
             if definition is None:
                 continue
             self.definitions[f"{kind}.{name}"] = definition
             names = self.spellings(kind, name)
-            uses += names
+            uses |= dict.fromkeys(names, component.summary)
             condition: Schema = {"properties": {"use": {"enum": names}}}
             if default not in names:
                 condition["required"] = ["use"]
-            reference = {"$ref": f"#/definitions/{kind}.{name}"}
-            rules.append({"if": condition, "then": reference})
-        schema: Schema = {"type": "object", "properties": {"use": {"enum": sorted(uses)}}}
-        if default is None:
-            schema["required"] = ["use"]
-        return {**schema, "allOf": rules} if rules else {**schema, "not": {}}
+            rules.append({"if": condition, "then": {"$ref": _place(f"{kind}.{name}")}})
+        if not rules:
+            return {"description": f"No plugin provides a {kind}.", **NOTHING}
+        use = {"enum": sorted(uses), "enumDescriptions": [uses[name] for name in sorted(uses)]}
+        schema: Schema = {"type": "object", "properties": {"use": use}, "allOf": rules}
+        return schema if default is not None else {**schema, "required": ["use"]}
 
     def spellings(self, kind: str, name: str) -> list[str]:
         """The names by which a component is found: the shortest one first."""
@@ -147,29 +154,35 @@ class _Maker:
     def component(self, component: Component) -> Schema | None:
         """A component's options; None if it cannot be read."""
         try:
-            target = component.load()
-            model = read_signature(target, component.kind).model
-            schema = _model(model)
-        except (PluginError, pydantic.PydanticUserError) as error:
-            self.tell(f"left out: {component}: {str(error).splitlines()[0]}")
+            return self.options(component)
+        except Exception as error:  # noqa: BLE001  # annotations are a plugin's own code
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            named = "" if reason.startswith(str(component)) else f"{component}: "
+            self.tell(f"left out: {named}{reason}")
             return None
-        if component.kind == "game":
-            self.games[self.registry.name_of(component)] = target.networks
+
+    def options(self, component: Component) -> Schema:
+        """What may stand beside ``use``."""
+        target = component.load()
+        name = self.registry.name_of(component)
+        model = read_signature(target, component.kind).model
+        schema = options_schema(model, _place(f"{component.kind}.{name}"))
         documentation = documented(target)
-        for name, text in described_options(documentation).items():
-            if name in schema["properties"]:
-                schema["properties"][name].setdefault("description", text)
-        summary = component.summary or documentation.partition("\n\n")[0]
+        describe(schema, documentation)
+        if component.kind == "game":
+            networks = getattr(target, "networks", None)
+            if not isinstance(networks, Mapping):
+                raise PluginError("its class does not say which networks it has")
+            self.games[name] = networks
+        told = [component.summary, _SECTIONS.sub("", documentation).strip()]
         properties: Schema = {"use": True, **schema["properties"], **_framework(component.kind)}
-        required = {"required": schema["required"]} if schema["required"] else {}
-        return {"description": summary, "properties": properties, **required,
-                "additionalProperties": False}  # fmt: skip
+        return {**schema, "description": "\n\n".join(filter(None, told)), "properties": properties}
 
 
 def _framework(kind: str) -> Schema:
     """The keys beside ``use`` that a recipe gives to the framework."""
     if kind == "regularizer":
-        properties: Schema = _model(TermSettings)["properties"]
+        properties: Schema = options_schema(TermSettings)["properties"]
         return properties
     return {name: {"type": "boolean"} for name in sorted(RESERVED.get(kind, ()))}
 
@@ -180,42 +193,9 @@ def _train() -> Schema:
         {"required": [name], "properties": {name: {"type": "number"}}}
         for name in ("epochs", "steps")
     ]
-    return {**_model(TrainBlock), "oneOf": given}
+    return {**options_schema(TrainBlock), "oneOf": given}
 
 
-def _model(model: type[pydantic.BaseModel]) -> Schema:
-    """pydantic's schema of a model, in draft 7, with nothing but what the model names allowed."""
-    schema = model.model_json_schema(mode="validation")
-    nested = schema.pop("$defs", {})
-    plain: Schema = _converted(schema, nested)
-    described = described_options(documented(model))
-    for name, text in described.items():
-        if name in plain.get("properties", {}):
-            plain["properties"][name].setdefault("description", text)
-    return {
-        "type": "object",
-        "properties": plain.get("properties", {}),
-        "required": plain.get("required", []),
-        "additionalProperties": False,
-    }
-
-
-def _converted(value: Any, nested: Mapping[str, Any]) -> Any:
-    """Draft 2020-12 to draft 7: tuples have a list of items, references are written out."""
-    if isinstance(value, list):
-        return [_converted(item, nested) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if "$ref" in value:
-        definition = nested[value["$ref"].rpartition("/")[2]]
-        rest = {key: item for key, item in value.items() if key != "$ref"}
-        return _converted({**definition, **rest}, nested)
-    converted = {key: _converted(item, nested) for key, item in value.items() if key != "title"}
-    if isinstance(value.get("properties"), dict):  # an option may be called 'title'
-        converted["properties"] = {
-            key: _converted(item, nested) for key, item in value["properties"].items()
-        }
-        converted.setdefault("additionalProperties", False)
-    if "prefixItems" in converted:
-        converted["items"] = converted.pop("prefixItems")
-    return converted
+def _place(definition: str) -> str:
+    """Where a definition stands, as a JSON pointer in a URI's fragment."""
+    return f"#/definitions/{quote(definition.replace('~', '~0').replace('/', '~1'), safe=':~')}"

@@ -80,11 +80,13 @@ def test_a_new_plugin_provides_what_was_asked_and_trains_its_recipe(
     names = used(recipe)
     assert {kind for kind in names if name in names[kind]} == set(expected)
 
+    told: list[str] = []
     folder = tmp_path / "run"
     folder.mkdir()
     prepared = build.prepare(recipe, device=torch.device("cpu"))
-    run = build.start(prepared, folder, quiet=True)
+    run = build.start(prepared, folder, tell=told.append, quiet=True)
     assert run.play() == "finished"
+    assert not told
     assert (folder / "generator.safetensors").is_file()
 
 
