@@ -225,7 +225,7 @@ def test_nested_options_of_a_strangers_plugin(options: dict[str, Any], good: boo
     (line,) = told
     assert line.startswith("left out: regularizer 'broken' of plugin 'stranger'")
     rule = schema.schema["definitions"]["regularizer.nested"]
-    assert rule["description"] == "nested options"
+    assert rule["description"] == "nested options\n\nA penalty."
     assert rule["properties"]["pair"]["description"] == "Two numbers."
     recipe = read_text(GOOD, name="x.yaml").value
     recipe["regularizers"] = [{"use": "nested", "weight": 1, **options}]
