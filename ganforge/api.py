@@ -2,13 +2,14 @@
 
 from ganforge.durations import Every
 from ganforge.engine.adversarial import AdversarialLoss, AdversarialRound, Regularizer, Side
+from ganforge.engine.callback import Callback
 from ganforge.engine.checkpoint import prune as prune_checkpoints
-from ganforge.engine.data import Batch, Dataset
+from ganforge.engine.data import Batch, Dataset, MapDataset
 from ganforge.engine.files import write_atomic
 from ganforge.engine.game import Game, Phase, Term
 from ganforge.engine.round import Draw, Play, Round
-from ganforge.engine.run import Callback, Run
-from ganforge.engine.trainer import Values
+from ganforge.engine.run import Run
+from ganforge.engine.tally import Values
 from ganforge.errors import DataError, GanforgeError, PluginError, UsageError
 from ganforge.pictures import grid, save_png
 
@@ -23,6 +24,7 @@ __all__ = [
     "Every",
     "Game",
     "GanforgeError",
+    "MapDataset",
     "Phase",
     "Play",
     "PluginError",

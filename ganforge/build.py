@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 import torch
 from torch import nn
@@ -17,18 +18,22 @@ from torch.optim.lr_scheduler import LRScheduler
 import ganforge
 from ganforge import export
 from ganforge.engine.average import Average
-from ganforge.engine.data import Dataset, ResidentFeed
+from ganforge.engine.callback import Callback, Facts
+from ganforge.engine.data import AnyDataset
+from ganforge.engine.evaluating import evaluating
+from ganforge.engine.feed import Feed, make_feed
 from ganforge.engine.game import Game, Term, batches_per_step, optimizer_steps, rank
 from ganforge.engine.latent import Latent
-from ganforge.engine.run import Callback, Facts, Run, evaluating
+from ganforge.engine.run import Run
 from ganforge.engine.streams import Streams
 from ganforge.engine.trainer import Settings, Trainer
+from ganforge.environment import device_name, identity
 from ganforge.errors import GanforgeError, PluginError, UsageError
 from ganforge.recipe.schema import Recipe, Spec
 from ganforge.registry import Component
 
-MADE: dict[str, type] = {
-    "dataset": Dataset,
+MADE: dict[str, type | UnionType] = {
+    "dataset": AnyDataset,
     "generator": nn.Module,
     "discriminator": nn.Module,
     "game": Game,
@@ -44,7 +49,7 @@ class Prepared:
     """Everything that a run needs, made and tried out; nothing is written yet."""
 
     recipe: Recipe
-    dataset: Dataset
+    dataset: AnyDataset
     trainer: Trainer
 
 
@@ -58,10 +63,14 @@ def construct(spec: Spec, **injected: Any) -> Any:
     made = guarded(spec.component, lambda: spec.target(**spec.options, **injected))
     wanted = MADE.get(spec.component.kind, object)
     if not isinstance(made, wanted):
-        raise PluginError(
-            f"{spec.component} is no {wanted.__module__}.{wanted.__qualname__} but {type(made)}"
-        )
+        names = " or ".join(f"{cls.__module__}.{cls.__qualname__}" for cls in one_of(wanted))
+        raise PluginError(f"{spec.component} is no {names} but {type(made)}")
     return made
+
+
+def one_of(wanted: type | UnionType) -> tuple[type, ...]:
+    """The classes that will do."""
+    return get_args(wanted) or (wanted,)
 
 
 def guarded(component: Component, call: Callable[[], Any]) -> Any:
@@ -83,17 +92,26 @@ def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
     """
     streams = Streams(recipe.head.seed)
     latent = Latent(recipe.latent.dim, recipe.latent.distribution)
-    dataset: Dataset = construct(recipe.dataset)
+    dataset: AnyDataset = construct(recipe.dataset)
     game = _game(recipe)
     networks = _networks(recipe, dataset, streams, device)
     _try_out(recipe, game, networks, latent, dataset, device)
     batch_size = recipe.train.batch_size
-    feed = ResidentFeed(dataset, batch_size=batch_size, streams=streams, device=device)
+    feed = make_feed(
+        dataset,
+        batch_size=batch_size,
+        streams=streams,
+        device=device,
+        workers=recipe.train.workers,
+    )
     settings = Settings(
         total_steps=_total_steps(recipe, game, feed),
         batch_size=batch_size,
         micro_batches=recipe.train.micro_batches,
         clip_grad_norm=recipe.train.clip_grad_norm,
+        not_finite=recipe.train.not_finite,
+        max_skips=recipe.train.max_skips,
+        max_rollbacks=recipe.train.max_rollbacks,
     )
     optimizers: dict[str, Optimizer] = {
         name: construct(spec, params=list(networks[name].parameters()))
@@ -138,7 +156,7 @@ def start(
         sample_shape=prepared.dataset.sample_shape,
         quiet=quiet,
     )
-    plugins = {c.plugin.name: c.plugin.origin for c in _components(recipe)}
+    plugins = {c.plugin.name: identity(c.plugin) for c in _components(recipe)}
     return Run(
         trainer=prepared.trainer,
         folder=folder,
@@ -148,10 +166,14 @@ def start(
             "ganforge": ganforge.__version__,
             "torch": torch.__version__,
             "plugins": plugins,
+            "device": device_name(prepared.trainer.device),
+            "threads": torch.get_num_threads(),
             "recipe": recipe.plain(),
         },
         export=lambda run: _export(run, prepared),
         tell=tell,
+        max_time=recipe.train.max_time.seconds if recipe.train.max_time else None,
+        deterministic=recipe.head.deterministic,
     )
 
 
@@ -167,7 +189,7 @@ def _game(recipe: Recipe) -> Game:
 
 
 def _networks(
-    recipe: Recipe, dataset: Dataset, streams: Streams, device: torch.device
+    recipe: Recipe, dataset: AnyDataset, streams: Streams, device: torch.device
 ) -> dict[str, nn.Module]:
     """Every network of the game; each one's random start depends on the seed and its name only."""
     networks = {}
@@ -191,13 +213,13 @@ def _schedules(
     return schedules
 
 
-def _injected(spec: Spec, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+def _injected(spec: Spec, recipe: Recipe, dataset: AnyDataset) -> dict[str, Any]:
     supply = {
         "image_shape": dataset.sample_shape,
         "num_classes": dataset.num_classes,
         "latent_dim": recipe.latent.dim,
     }
-    return {name: supply[name] for name in spec.injected}
+    return {name: supply[name] for name in sorted(spec.injected)}
 
 
 def _try_out(
@@ -205,7 +227,7 @@ def _try_out(
     game: Game,
     networks: dict[str, nn.Module],
     latent: Latent,
-    dataset: Dataset,
+    dataset: AnyDataset,
     device: torch.device,
 ) -> None:
     """One forward pass: a shape that does not fit is told before anything is written."""
@@ -225,7 +247,7 @@ def _try_out(
             guarded(spec.component, lambda: rank(judge, samples))
 
 
-def _total_steps(recipe: Recipe, game: Game, feed: ResidentFeed) -> int:
+def _total_steps(recipe: Recipe, game: Game, feed: Feed) -> int:
     if recipe.train.steps is not None:
         return recipe.train.steps
     assert recipe.train.epochs is not None  # the schema sees to it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import sys
@@ -32,6 +33,15 @@ def versions() -> dict[str, Any]:
 def origins(plugins: Iterable[Plugin]) -> dict[str, str]:
     """The package and version, or the file, of every plugin in use."""
     return {p.name: p.origin for p in plugins if not (p.error or p.blocked)}
+
+
+def identity(plugin: Plugin) -> str:
+    """What tells one version of a plugin from another: its package's, or its file's content."""
+    if plugin.path is None:
+        return plugin.origin
+    files = sorted(plugin.path.rglob("*.py")) if plugin.path.is_dir() else [plugin.path]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    return f"{plugin.path.name} sha256:{digest[:16]}"
 
 
 def report(plugins: Iterable[Plugin]) -> dict[str, Any]:

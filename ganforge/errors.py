@@ -46,6 +46,10 @@ class PluginError(GanforgeError):
     """A plugin broke its contract; the cause, where there is one, is chained and shown."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where there is nothing to save."""
+
+
 def in_one_line(error: BaseException) -> str:
     """An exception's type, its text, and the line of a plugin's code that it came from."""
     try:

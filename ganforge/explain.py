@@ -141,8 +141,8 @@ def type_text(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
         fields = annotation.model_fields.items()
         return "{" + ", ".join(f"{n}: {option(n, f)['type']}" for n, f in fields) + "}"
-    if getattr(annotation, "__name__", "") == "Every":
-        return "a period such as 100 steps or 1 epoch"
+    if isinstance(words := getattr(annotation, "in_words", None), str):
+        return words
     if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
         hints = get_type_hints(annotation, include_extras=True)
         names = [field.name for field in dataclasses.fields(annotation) if field.init]

@@ -57,7 +57,8 @@ def show_end(run: Run, *, quiet: bool) -> None:
     console = _console()
     clock = run.clock
     if run.outcome == "stopped":
-        console.print(f"Stopped and saved at step {clock.step:,} of {clock.total_steps:,}.")
+        why = "Its time is up: stopped" if run.stop_reason == "max_time" else "Stopped"
+        console.print(f"{why} and saved at step {clock.step:,} of {clock.total_steps:,}.")
         console.print(f"Resume with: ganforge resume {quote(str(run.folder))}", soft_wrap=True)
         return
     if quiet:

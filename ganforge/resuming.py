@@ -11,8 +11,20 @@ import ganforge
 from ganforge.errors import UsageError
 from ganforge.recipe.source import shown
 
-FREE = ("description", "expected_time", "requires", "plugins", "callbacks", "train.epochs",
-        "train.steps")  # fmt: skip
+FREE = (
+    "description",
+    "expected_time",
+    "requires",
+    "plugins",
+    "callbacks",
+    "train.epochs",
+    "train.steps",
+    "train.workers",
+    "train.max_time",
+    "train.not_finite",
+    "train.max_skips",
+    "train.max_rollbacks",
+)
 """What says nothing of the mathematics up to the checkpoint."""
 
 _MISSING = object()

@@ -11,7 +11,7 @@ import click
 from ganforge import __version__
 from ganforge.cli.context import plugin_option
 from ganforge.cli.lazy import LazyGroup
-from ganforge.errors import GanforgeError, PluginError
+from ganforge.errors import GanforgeError, PluginError, Terminated
 
 COMMANDS = {
     "Train": {
@@ -66,9 +66,10 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
         click.echo("Interrupted; what was saved before is untouched.", err=True)
-        code = 130
+        # click turns one into the other
+        code = 143 if isinstance(error.__cause__ or error, Terminated) else 130
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0

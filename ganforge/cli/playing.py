@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganforge.cli.context import registry
+from ganforge.errors import Terminated
 
 if TYPE_CHECKING:
     from ganforge.engine.run import Run
@@ -48,18 +49,33 @@ def play(run: Run, prepared: Any, *, quiet: bool) -> None:
         outcome = run.play()
     report.show_end(run, quiet=quiet)
     click.echo(str(run.folder))
-    if outcome == "stopped" and run.stop_signal is not None:
-        sys.exit(128 + run.stop_signal)
+    if outcome == "stopped" and isinstance(run.stop_reason, signal.Signals):
+        sys.exit(128 + run.stop_reason)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM ends the command in order; its children end, and its files are whole."""
+
+    def end(_number: int, _frame: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def _stop_on_signals(run: Run) -> Iterator[None]:
-    """Ctrl-C or SIGTERM ends the run after the step under way; a second Ctrl-C at once."""
+    """Ctrl-C or SIGTERM ends the run before its next batch; a second Ctrl-C at once."""
 
     def ask(number: int, _frame: object) -> None:
-        if run.stop_signal is not None and number == signal.SIGINT:
+        if not isinstance(run.stop_reason, signal.Signals):
+            run.request_stop(signal.Signals(number))
+        elif number == signal.SIGINT:
             raise KeyboardInterrupt
-        run.request_stop(signal.Signals(number))
 
     caught = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, ask) for number in caught}

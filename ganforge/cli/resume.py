@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganforge.cli.playing import DEVICE, OVERRIDES, QUIET, checked, play, tell
+from ganforge.cli.playing import DEVICE, OVERRIDES, QUIET, checked, play, tell, terminable
 
 if TYPE_CHECKING:
     from ganforge.engine.clock import Clock
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @DEVICE
 @click.option("--allow-changes", is_flag=True, help="Go on with a recipe that was changed.")
 @QUIET
+@terminable()
 def resume(
     folder: Path,
     overrides: tuple[str, ...],

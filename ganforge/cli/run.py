@@ -9,7 +9,7 @@ import click
 
 from ganforge.cli.completion import RECIPE_NAME
 from ganforge.cli.context import registry
-from ganforge.cli.playing import DEVICE, OVERRIDES, QUIET, checked, play, tell
+from ganforge.cli.playing import DEVICE, OVERRIDES, QUIET, checked, play, tell, terminable
 
 
 @click.command()
@@ -26,6 +26,7 @@ from ganforge.cli.playing import DEVICE, OVERRIDES, QUIET, checked, play, tell
 @DEVICE
 @click.option("--dry-run", is_flag=True, help="Check and build everything; train nothing.")
 @QUIET
+@terminable()
 def run(
     recipe: str,
     overrides: tuple[str, ...],

@@ -18,9 +18,9 @@ import torch
 from ganforge.engine.files import HashingWriter, sha256_of, sync_folder, write_atomic
 from ganforge.errors import GanforgeError
 
-FORMAT = 2
-READABLE = (1, 2)
-"""Format 1 had no checksums."""
+FORMAT = 3
+READABLE = (1, 2, 3)
+"""Format 1 had no checksums; up to format 2, a checkpoint was made between two steps."""
 
 STATE = "state.pt"
 MANIFEST = "manifest.json"

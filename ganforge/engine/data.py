@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from ganforge.engine.streams import Streams
 from ganforge.errors import DataError
 
 
@@ -51,6 +50,71 @@ class Dataset:
         """Shape of one sample: ``(C, H, W)`` for images."""
         return tuple(self.samples.shape[1:])
 
+    def gather(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The samples ``(N, ...)`` and the labels ``(N,)`` of some rows."""
+        return self.samples[rows], None if self.labels is None else self.labels[rows]
+
+
+class MapDataset(ABC):
+    """A data set that reads a sample when it is asked for: one that does not fit into memory.
+
+    A subclass says how many there are and reads one. ``train.workers`` processes do so ahead of
+    time. Random numbers that it draws from torch, numpy or ``random`` are a function of the seed
+    and of the batch, so they are the same whichever process draws them.
+
+    Args:
+        sample_shape: Shape of one sample, ``(C, H, W)`` for images.
+        num_classes: How many classes the labels name, or None without labels.
+    """
+
+    def __init__(self, *, sample_shape: tuple[int, ...], num_classes: int | None = None) -> None:
+        self.sample_shape = tuple(sample_shape)
+        self.num_classes = num_classes
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many samples there are."""
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Tensor | tuple[Tensor, int]:
+        """A uint8 image ``(C, H, W)`` in 0..255 or a float32 sample; with its class if there are
+        classes."""
+
+    def gather(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The samples ``(N, ...)`` and the labels ``(N,)`` of some rows.
+
+        Raises:
+            DataError: A sample cannot be read, or is not what the others are.
+        """
+        items = [self._item(row) for row in rows.tolist()]
+        samples = torch.stack([sample for sample, _ in items])
+        if self.num_classes is None:
+            return samples, None
+        return samples, torch.tensor([label for _, label in items])
+
+    def _item(self, row: int) -> tuple[Tensor, int]:
+        try:
+            item = self[row]
+            sample, label = (item, -1) if isinstance(item, Tensor) else item
+            label = int(label)
+        except DataError:
+            raise
+        except Exception as error:
+            raise DataError(f"sample {row} of the data set cannot be read: {error!r}") from error
+        wrong = None
+        if sample.dtype not in (torch.uint8, torch.float32):
+            wrong = f"is {sample.dtype}, not uint8 or float32"
+        elif tuple(sample.shape) != self.sample_shape:
+            wrong = f"has the shape {tuple(sample.shape)}, not {self.sample_shape}"
+        elif self.num_classes is not None and not 0 <= label < self.num_classes:
+            wrong = f"has the class {label}, but classes go from 0 to {self.num_classes - 1}"
+        if wrong:
+            raise DataError(f"sample {row} of the data set {wrong}")
+        return sample, label
+
+
+AnyDataset = Dataset | MapDataset
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -59,6 +123,13 @@ class Batch:
     samples: Tensor
     labels: Tensor | None = None
 
+    @classmethod
+    def of(cls, samples: Tensor, labels: Tensor | None) -> Batch:
+        """uint8 images are normalised to [-1, 1]; other samples are taken as they are."""
+        if samples.dtype == torch.uint8:
+            samples = samples.float().div_(127.5).sub_(1.0)
+        return cls(samples, labels)
+
     def __len__(self) -> int:
         return len(self.samples)
 
@@ -66,70 +137,3 @@ class Batch:
         """A micro-batch of this batch."""
         labels = None if self.labels is None else self.labels[where]
         return Batch(self.samples[where], labels)
-
-
-class Feed(Protocol):
-    """Deals out batches and knows its place, so that a resumed run goes on where it stopped."""
-
-    @property
-    def batches_per_epoch(self) -> int: ...
-
-    def next(self) -> Batch: ...
-
-    def state_dict(self) -> dict[str, Any]: ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
-
-
-class ResidentFeed:
-    """Keeps the whole data set on the device; an epoch is a seeded permutation of it.
-
-    uint8 images are normalised to [-1, 1] on the device, a batch at a time. The last, partial
-    batch of an epoch is dropped: 60,000 samples in batches of 128 make 468 batches.
-
-    Raises:
-        DataError: The data set holds fewer samples than one batch.
-    """
-
-    def __init__(
-        self, dataset: Dataset, *, batch_size: int, streams: Streams, device: torch.device
-    ) -> None:
-        if len(dataset) < batch_size:
-            raise DataError(
-                f"the data set has {len(dataset)} samples, fewer than one batch of {batch_size}",
-                hint="Lower train.batch_size or choose a larger split.",
-            )
-        self.samples = dataset.samples.to(device)
-        self.labels = None if dataset.labels is None else dataset.labels.to(device)
-        self.batch_size = batch_size
-        self.streams = streams
-        self.drawn = 0
-        self._order: tuple[int, Tensor] | None = None
-
-    @property
-    def batches_per_epoch(self) -> int:
-        return len(self.samples) // self.batch_size
-
-    def next(self) -> Batch:
-        """The next batch; its content depends only on the seed and on how many came before."""
-        epoch, index = divmod(self.drawn, self.batches_per_epoch)
-        start = index * self.batch_size
-        rows = self._permutation(epoch)[start : start + self.batch_size]
-        self.drawn += 1
-        samples = self.samples[rows]
-        if samples.dtype == torch.uint8:
-            samples = samples.float().div_(127.5).sub_(1.0)
-        return Batch(samples, None if self.labels is None else self.labels[rows])
-
-    def _permutation(self, epoch: int) -> Tensor:
-        if self._order is None or self._order[0] != epoch:
-            generator = self.streams.generator("data_order", epoch)
-            order = torch.randperm(len(self.samples), generator=generator)
-            self._order = (epoch, order.to(self.samples.device))
-        return self._order[1]
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"drawn": self.drawn}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.drawn = int(state["drawn"])

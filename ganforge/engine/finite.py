@@ -1,44 +1,86 @@
-"""Notices when training has diverged, before a bad number is stepped on or saved."""
+"""What is not finite any more, told in words: phase, terms, networks, and what was bad before."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from ganforge.errors import GanforgeError
 
-
-class NotFiniteError(GanforgeError):
-    """Training diverged: something became infinite or not a number."""
-
-    def __init__(self, where: str, what: list[str], step: int) -> None:
-        super().__init__(
-            f"step {step}: not finite any more: {where} ({', '.join(what)})",
-            hint="Lower the learning rate, or regularise the discriminator; what the run has saved "
-            "before is untouched.",
-        )
+Policy = Literal["stop", "skip", "rollback"]
+"""What is done about it: end the run, go on without that update, or go back and try again."""
 
 
-def check_objective(phase: str, values: Mapping[str, Tensor], step: int) -> None:
-    """See that the objective of a phase is finite, where looking costs nothing.
-
-    Reading a value makes an accelerator wait, so there the check is left to the weights, which are
-    looked at before each save.
+@dataclass(frozen=True)
+class Finding:
+    """One play of a phase in which something was not finite.
 
     Args:
-        phase: The phase's name.
-        values: What it measured; ``loss`` is the objective.
         step: The step under way, counted from 1.
-    Raises:
-        NotFiniteError: It is not; the terms that are to blame are named.
+        phase: The phase's name.
+        terms: The terms whose value or gradient is to blame, where that is known.
+        gradients: The networks whose gradient was not finite.
+        weights: The networks that were not finite before, with the tensors' names.
+        real: Whether the batch of real samples was not finite already.
     """
-    loss = values.get("loss")
-    if loss is None or loss.device.type != "cpu" or torch.isfinite(loss):
-        return
-    bad = [name for name, value in values.items() if not torch.isfinite(value)]
-    raise NotFiniteError(f"phase '{phase}'", bad, step)
+
+    step: int
+    phase: str
+    terms: Sequence[str] = ()
+    gradients: Sequence[str] = ()
+    weights: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    real: bool = False
+
+    def __str__(self) -> str:
+        what = [f"term '{name}'" for name in self.terms]
+        what += [f"gradient of network '{name}'" for name in self.gradients]
+        causes = [
+            f"weights of network '{name}' were not finite before: {_listed(tensors)}"
+            for name, tensors in self.weights.items()
+        ]
+        if self.real:
+            causes.append("the real samples were not finite before")
+        told = f"step {self.step}: not finite any more: phase '{self.phase}' ({', '.join(what)})"
+        return "; ".join([told, *causes])
+
+
+class NotFiniteError(GanforgeError):
+    """Training diverged: something became infinite or not a number.
+
+    Args:
+        message: What, and where.
+        whole: Whether the weights are what they were before it, and finite.
+        hint: What to do next.
+    """
+
+    def __init__(self, message: str, *, whole: bool, hint: str | None = None) -> None:
+        super().__init__(
+            message,
+            hint=hint
+            or "Lower the learning rate, or regularise the discriminator; what the run has saved "
+            "before is untouched.",
+        )
+        self.whole = whole
+
+
+def is_finite(values: Iterable[Tensor]) -> bool:
+    """Whether every scalar is finite; makes an accelerator wait."""
+    return bool(torch.stack([value.float() for value in values]).isfinite().all())
+
+
+def not_finite(network: nn.Module) -> list[str]:
+    """Names of the weights and buffers of a network that are not finite."""
+    state = {
+        name: value for name, value in network.state_dict().items() if value.is_floating_point()
+    }
+    if not state:
+        return []
+    finite = torch.stack([value.isfinite().all() for value in state.values()]).tolist()
+    return [name for name, good in zip(state, finite, strict=True) if not good]
 
 
 def check_weights(networks: Mapping[str, nn.Module], step: int) -> None:
@@ -48,7 +90,12 @@ def check_weights(networks: Mapping[str, nn.Module], step: int) -> None:
         NotFiniteError: Some network's is not.
     """
     for name, network in networks.items():
-        state = network.state_dict().values()
-        finite = [value.isfinite().all() for value in state if value.is_floating_point()]
-        if finite and not torch.stack(finite).all():
-            raise NotFiniteError(f"network '{name}'", ["weights"], step)
+        if bad := not_finite(network):
+            raise NotFiniteError(
+                f"step {step}: not finite any more: network '{name}' ({_listed(bad)})", whole=False
+            )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

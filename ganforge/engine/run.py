@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import Any, Literal
@@ -14,58 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.engine import checkpoint
+from ganforge.engine.callback import Callback, Facts
 from ganforge.engine.clock import Clock
-from ganforge.engine.finite import check_weights
-from ganforge.engine.trainer import Trainer, Values
+from ganforge.engine.determinism import deterministic
+from ganforge.engine.evaluating import evaluating
+from ganforge.engine.finite import NotFiniteError, check_weights
+from ganforge.engine.plain import check_plain
+from ganforge.engine.trainer import Interrupted, Trainer
 from ganforge.errors import GanforgeError
 
 Outcome = Literal["running", "finished", "stopped", "failed"]
-
-
-class Callback:
-    """Watches a run; never part of its mathematics. The base of components of kind ``callback``.
-
-    Methods are called in the order in which the recipe lists the callbacks.
-    """
-
-    def on_start(self, run: Run) -> None:
-        """Before the first step, also of a resumed run."""
-
-    def on_step(self, run: Run, values: Values) -> None:
-        """After each step; ``values`` are tensors on the device, and reading one may wait."""
-
-    def before_save(self, run: Run) -> None:
-        """Before a checkpoint is written: put down what is still in memory."""
-
-    def after_save(self, run: Run, path: Path) -> None:
-        """After a checkpoint was written to the folder ``path``."""
-
-    def on_end(self, run: Run) -> None:
-        """When the run ends, in whatever way (``run.outcome`` tells); in reverse order."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a resumed run must know."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what :meth:`state_dict` gave."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a callback may want to show of a run, told in words and numbers.
-
-    Args:
-        name: The recipe's name.
-        batch_size: Samples in a batch.
-        sample_shape: Shape of one sample, ``(C, H, W)`` for images.
-        quiet: The user asked for no progress on the terminal.
-    """
-
-    name: str
-    batch_size: int
-    sample_shape: tuple[int, ...]
-    quiet: bool = False
+StopReason = signal.Signals | Literal["max_time"]
 
 
 class Run:
@@ -79,6 +38,8 @@ class Run:
         manifest: What each checkpoint says of the programme that wrote it.
         export: Writes the networks that ``generate`` needs into the folder.
         tell: Is given a line for whatever went wrong and did not stop the run.
+        max_time: Seconds after which the run saves and stops, or None.
+        deterministic: Use only algorithms that give the same bits every time.
     """
 
     def __init__(
@@ -91,17 +52,22 @@ class Run:
         manifest: Mapping[str, Any],
         export: Callable[[Run], None],
         tell: Callable[[str], None],
+        max_time: float | None = None,
+        deterministic: bool = False,
     ) -> None:
         self.trainer = trainer
         self.folder = folder
         self.callbacks = callbacks
         self.facts = facts
         self.outcome: Outcome = "running"
-        self.stop_signal: signal.Signals | None = None
+        self.stop_reason: StopReason | None = None
         self.manifest = manifest
         self._export = export
         self._tell = tell
         self._told: set[str] = set()
+        self._max_time = max_time
+        self._began = time.monotonic()
+        self._deterministic = deterministic
         self._save_wanted = False
         self._saved_step: int | None = None
 
@@ -113,28 +79,91 @@ class Run:
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the run was asked to stop; its time may be up."""
+        late = self._max_time is not None and time.monotonic() - self._began >= self._max_time
+        if late and self.stop_reason is None:
+            self.stop_reason = "max_time"
+        return self.stop_reason is not None
+
     def play(self) -> Outcome:
-        """Train to the end, or to the step after a stop was asked for; then save.
+        """Train to the end, or until a stop was asked for; then save.
 
         Raises:
             GanforgeError: Training cannot go on; what was saved before stays.
         """
-        with ExitStack() as ends:
+        with deterministic(self._deterministic), ExitStack() as ends:
             self.outcome = "failed"  # until it is known to be otherwise
+            ends.callback(self.trainer.feed.close)
             for name, callback in self.callbacks.items():
                 ends.callback(self._end, name, callback)
                 callback.on_start(self)
-            while not self.clock.finished and self.stop_signal is None:
-                values = self.trainer.step()
-                for name, callback in self.callbacks.items():
-                    with self._going_on(f"callback '{name}'"):
-                        callback.on_step(self, values)
-                if self._save_wanted:
-                    with self._going_on("checkpoint"):
-                        self.save()
-            self._save_last()
+            check_plain(self.state_dict())  # an hour later would be too late
+            self._began = time.monotonic()
+            self._train()
             self.outcome = "finished" if self.clock.finished else "stopped"
         return self.outcome
+
+    def _train(self) -> None:
+        """Take all steps that remain, going back where the policy says so, and save."""
+        can_go_back = self.trainer.settings.not_finite == "rollback"
+        if can_go_back and not checkpoint.steps(self.checkpoints):
+            self.save()
+        while True:
+            try:
+                while not self.clock.finished and not self.stopping:
+                    self._advance()
+                self._save_last()
+                return
+            except NotFiniteError as error:
+                if not can_go_back:
+                    self._save_before(error)
+                    raise
+                self._go_back(error)
+
+    def _advance(self) -> None:
+        """One step, the callbacks, and a save if one of them wants it."""
+        try:
+            values = self.trainer.step(lambda: self.stopping)
+            for line in self.trainer.judge.take_notices():
+                self._tell(line)
+            for name, callback in self.callbacks.items():
+                with self._going_on(f"callback '{name}'"):
+                    callback.on_step(self, values)
+        except Interrupted:
+            return
+        except NotFiniteError:
+            raise
+        except Exception as error:
+            self._save_before(error)
+            raise
+        if self._save_wanted:
+            with self._going_on("checkpoint"):
+                self.save()
+
+    def _go_back(self, error: NotFiniteError) -> None:
+        """Load the newest checkpoint, and go on from there with other random numbers.
+
+        Raises:
+            NotFiniteError: The run has gone back too often.
+        """
+        done, most = self.trainer.rollbacks, self.trainer.settings.max_rollbacks
+        if done >= most:
+            times = f"{most} times" if most != 1 else "once"
+            last = NotFiniteError(f"{error}; the run has gone back {times}", whole=False)
+            self._save_before(last)
+            raise last from error
+        found = checkpoint.load_newest(
+            self.checkpoints, device=self.trainer.device, tell=self._tell
+        )
+        self.load_state_dict(found.state)
+        self.trainer.rollbacks = done + 1
+        self._tell(
+            f"{error}; going back to step {self.clock.step} with other noise ({done + 1} of {most})"
+        )
+        for callback in self.callbacks.values():
+            callback.on_rollback(self)
 
     def _end(self, name: str, callback: Callback) -> None:
         with self._going_on(f"callback '{name}'"):
@@ -163,15 +192,41 @@ class Run:
         try:
             self.save()
         except OSError as error:
-            saved = f"step {self._saved_step}" if self._saved_step is not None else "no step"
             raise GanforgeError(
-                f"step {self.clock.step} could not be saved: {_said(error)}; saved is {saved}",
-                hint=f"Make room, then go on from there: ganforge resume {quote(str(self.folder))}",
+                f"step {self.clock.step} could not be saved: {_said(error)}; saved is "
+                f"{self._newest()}",
+                hint=f"Make room, then go on from there: {self._resume}",
             ) from error
 
-    def request_stop(self, reason: signal.Signals) -> None:
-        """End the run after the step under way."""
-        self.stop_signal = reason
+    def _save_before(self, error: Exception) -> None:
+        """Save what training has come to before it fails, if that is whole."""
+        good = self.trainer.whole and not (isinstance(error, NotFiniteError) and not error.whole)
+        if good:
+            try:
+                self.save()
+            except Exception as second:  # noqa: BLE001  # the first one is what must be told
+                said = _said(second) if isinstance(second, OSError) else str(second)
+                self._tell(f"step {self.clock.step} could not be saved: {said}")
+        if checkpoint.steps(self.checkpoints):
+            self._tell(f"Saved is {self._newest()}. To go on from there: {self._resume}")
+
+    def _newest(self) -> str:
+        saved = checkpoint.steps(self.checkpoints)
+        return f"step {max(saved)}" if saved else "no step"
+
+    @property
+    def _resume(self) -> str:
+        return f"ganforge resume {quote(str(self.folder))}"
+
+    def request_stop(self, reason: StopReason) -> None:
+        """End the run before its next batch; within a step too, which is finished on resume.
+
+        Raises:
+            Interrupted: A batch is being waited for; the trainer catches it.
+        """
+        self.stop_reason = reason
+        if self.trainer.waiting:
+            raise Interrupted
 
     def request_save(self) -> None:
         """Save when every callback has seen the present step."""
@@ -182,17 +237,21 @@ class Run:
 
         Raises:
             NotFiniteError: The weights are not worth saving.
+            PluginError: Some state is not plain.
             OSError: The files could not be written; earlier ones are untouched.
         """
         self._save_wanted = False
         if self._saved_step == self.clock.step:
             return
+        self.trainer.judge.settle()
         check_weights(self.trainer.networks, self.clock.step)
         for name, callback in self.callbacks.items():
             with self._going_on(f"callback '{name}'"):
                 callback.before_save(self)
+        state = self.state_dict()
+        check_plain(state)
         manifest = {"step": self.clock.step, "epoch": self.clock.epoch, **self.manifest}
-        path = checkpoint.save(self.checkpoints, self.state_dict(), manifest)
+        path = checkpoint.save(self.checkpoints, state, manifest)
         self._saved_step = self.clock.step
         self._export(self)
         for callback in self.callbacks.values():
@@ -250,15 +309,3 @@ def _said(error: OSError) -> str:
     """The file and the reason."""
     reason = error.strerror or str(error)
     return f"{error.filename}: {reason}" if error.filename else reason
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a block; every module is put back as it was, mixed modes too."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training

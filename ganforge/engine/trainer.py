@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from ganforge.engine.average import Average
+from ganforge.engine.backward import Backward, Counters
 from ganforge.engine.clock import Clock
-from ganforge.engine.data import Batch, Feed
-from ganforge.engine.finite import check_objective
+from ganforge.engine.data import Batch
+from ganforge.engine.feed import Feed
+from ganforge.engine.finite import Policy
 from ganforge.engine.freezing import Freezer
-from ganforge.engine.game import Game, Phase, Term, batches_per_step
+from ganforge.engine.game import Game, Phase, batches_per_step
+from ganforge.engine.judge import Judge, Played
 from ganforge.engine.latent import Latent
-from ganforge.engine.round import Draw, Play
 from ganforge.engine.state import Group, collect, restore
 from ganforge.engine.streams import Streams
+from ganforge.engine.tally import Tally, Values
+from ganforge.engine.undo import Undo
 from ganforge.errors import PluginError
 
-Values = dict[str, Tensor]
-"""What a step measured: ``<phase>/<name>`` to a scalar on the device. Reading one may wait."""
+
+class Interrupted(BaseException):
+    """A stop was asked for within a step; nothing is half done."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and in what portions to train.
+    """How long and in what portions to train, and what to do when it diverges.
 
     Args:
         total_steps: Steps of the whole run.
@@ -38,16 +42,25 @@ class Settings:
         micro_batches: Portions in which a batch passes through the networks; the gradients are
             those of the whole batch, up to batch normalisation.
         clip_grad_norm: Upper bound on the norm of each network's gradient, or None.
+        not_finite: What to do when an objective or a gradient is not finite.
+        max_skips: With ``skip``: how many updates of a phase may be skipped in a row.
+        max_rollbacks: With ``rollback``: how often a run may go back.
     """
 
     total_steps: int
     batch_size: int
     micro_batches: int = 1
     clip_grad_norm: float | None = None
+    not_finite: Policy = "stop"
+    max_skips: int = 20
+    max_rollbacks: int = 3
 
 
 class Trainer:
     """Plays the phases of a game; everything that moves is in :meth:`state_dict`.
+
+    A play of a phase happens whole or not at all: whatever goes wrong in it before its optimizers
+    step leaves the state as it was.
 
     Args:
         game: The phases, and how a round is made.
@@ -58,8 +71,11 @@ class Trainer:
         feed: Where batches of real samples come from.
         latent: The distribution of latents.
         streams: The run's random streams.
-        settings: Length and portions.
+        settings: Length, portions, and what to do when it diverges.
         device: Where the networks are.
+        wait: Whether each play waits to see that it was finite. Where waiting is cheap it does, if
+            not given; elsewhere the device itself leaves out the update, if the optimizers can do
+            so, and the run hears of it some steps later.
     Raises:
         PluginError: The game's phases and the networks do not fit together.
     """
@@ -77,6 +93,7 @@ class Trainer:
         device: torch.device,
         schedules: Mapping[str, LRScheduler] | None = None,
         averages: Mapping[str, Average] | None = None,
+        wait: bool | None = None,
     ) -> None:
         self.game = game
         self.networks = networks
@@ -91,9 +108,31 @@ class Trainer:
         self.phases = tuple(game.phases())
         self.step_count = 0
         self.steps_per_epoch = feed.batches_per_epoch / batches_per_step(self.phases)
+        self.whole = True
+        """Whether nothing is half done, so that the state is worth saving."""
+        self.waiting = False
+        """Whether a batch is being waited for; only then may a signal handler raise."""
+        self.rollbacks = 0
+        """How often the run went back; part of what its random numbers are a function of."""
+        self._played = 0
+        self._tally = Tally()
         self._batch: Batch | None = None
         self._batch_from: dict[str, Any] | None = None
         self._freezer = Freezer(networks)
+        self._backward = Backward(
+            game=game,
+            networks=networks,
+            latent=latent,
+            streams=streams,
+            micro_batches=settings.micro_batches,
+            device=device,
+        )
+        self.judge = Judge(
+            self._backward,
+            policy=settings.not_finite,
+            max_skips=settings.max_skips,
+            wait=device.type != "cuda" if wait is None else wait,
+        )
         self._check_phases()
 
     def _check_phases(self) -> None:
@@ -117,110 +156,92 @@ class Trainer:
     def clock(self) -> Clock:
         return Clock(self.step_count, self.settings.total_steps, self.steps_per_epoch)
 
-    def step(self) -> Values:
+    def step(self, stopping: Callable[[], bool] = lambda: False) -> Values:
         """Play every phase that is due once through and advance by one step.
 
+        Args:
+            stopping: Asked before each batch is drawn.
         Raises:
-            NotFiniteError: An objective became infinite or not a number; no weight was changed by
-                it.
+            Interrupted: ``stopping`` was true. The next call goes on within the step.
+            NotFiniteError: An objective or a gradient is infinite or not a number, and the policy
+                is not to skip it. It has changed nothing.
         """
-        values: Values = {}
-        for phase in self.phases:
-            if self.step_count % phase.every == 0:
-                values.update(self._play_phase(phase))
+        self.judge.settle(wait=False)
+        plays = [
+            (phase, repeat)
+            for phase in self.phases
+            if self.step_count % phase.every == 0
+            for repeat in range(phase.repeats)
+        ]
+        for phase, repeat in plays[self._played :]:
+            self._freezer.learn(phase.learns)
+            self._tally.add(phase.name, self._play_once(phase, repeat, stopping))
+            self._played += 1
+        self.whole = False
         for average in self.averages.values():
             average.update()
         self.step_count += 1
-        return values
+        self._played = 0
+        self.whole = True
+        return self._tally.take()
 
-    def _play_phase(self, phase: Phase) -> Values:
-        self._freezer.learn(phase.learns)
-        sums: Values = {}
-        counts: dict[str, int] = {}
-        for repeat in range(phase.repeats):
-            for name, value in self._play_once(phase, repeat).items():
-                sums[name] = sums[name] + value if name in sums else value
-                counts[name] = counts.get(name, 0) + 1
-        return {
-            f"{phase.name}/{name}": value / counts[name] if counts[name] > 1 else value
-            for name, value in sums.items()
-        }
-
-    def _play_once(self, phase: Phase, repeat: int) -> Values:
+    def _play_once(self, phase: Phase, repeat: int, stopping: Callable[[], bool]) -> Values:
         """One optimizer step of the networks that learn in this phase."""
-        if phase.draws_batch or self._batch is None:
-            self._batch_from = self.feed.state_dict()
-            self._batch = self.feed.next()
-        for name in phase.learns:
-            self.optimizers[name].zero_grad(set_to_none=True)
-        self.streams.seed_modules(self.step_count, phase.name, repeat)
-
         terms = phase.due_terms(self.step_count // phase.every * phase.repeats + repeat)
-        values: Values = {}
-        for play in self._plays(phase, repeat, terms, self._batch):
-            share = len(play.batch) / len(self._batch)
-            for name, value in self._accumulate(play, terms, share).items():
-                values[name] = values[name] + value if name in values else value
-        check_objective(phase.name, values, self.step_count + 1)
-
+        stateful = [term.function for term in terms if hasattr(term.function, "state_dict")]
+        undo = Undo(self.networks, [self.game, *stateful])
+        place = self._batch, self._batch_from, self.feed.state_dict()
+        try:
+            batch = self._draw(phase, stopping)
+            counters = self._counters(phase, repeat)
+            values = self._backward(phase, counters, terms, batch)
+            norms = self._backward.norms(phase)
+            played = Played(self.step_count + 1, phase, counters, terms, batch, values, norms)
+            update = self.judge.ruling(played, undo, [self.optimizers[n] for n in phase.learns])
+        except BaseException:
+            self.waiting = False
+            undo.restore()
+            self._batch, self._batch_from, feed_state = place
+            self.feed.load_state_dict(feed_state)
+            raise
+        self.whole = False
         for name in phase.learns:
-            if self.settings.clip_grad_norm is not None:
-                nn.utils.clip_grad_norm_(
-                    self.networks[name].parameters(), self.settings.clip_grad_norm
+            if self.settings.clip_grad_norm is not None and name in norms:
+                nn.utils.clip_grads_with_norm_(
+                    self.networks[name].parameters(), self.settings.clip_grad_norm, norms[name]
                 )
-            self.optimizers[name].step()
+            update(self.optimizers[name])
             if name in self.schedules:
                 self.schedules[name].step()
+        self.whole = True
         return values
 
-    def _plays(self, phase: Phase, repeat: int, terms: list[Term], batch: Batch) -> Iterator[Play]:
-        """The micro-batches of one batch."""
-        total = len(batch)
-        portions = self.settings.micro_batches
-        edges = [total * i // portions for i in range(portions + 1)]
-        differentiates = frozenset[str]().union(*(term.differentiates for term in terms))
-        counters = (self.step_count, phase.name, repeat)
-        for start, stop in itertools.pairwise(edges):
-            where = slice(start, stop)
-            yield Play(
-                phase=phase.name,
-                networks=self.networks,
-                learning=frozenset(phase.learns),
-                differentiates=differentiates,
-                batch=batch if portions == 1 else batch.part(where),
-                latent=self.latent,
-                draw=Draw(self.streams, counters, total, where, self.device),
-            )
+    def _draw(self, phase: Phase, stopping: Callable[[], bool]) -> Batch:
+        """The batch of real samples that a play of this phase sees."""
+        if not phase.draws_batch and self._batch is not None:
+            return self._batch
+        if stopping():
+            raise Interrupted
+        self._batch_from = self.feed.state_dict()
+        self.waiting = True
+        try:
+            self._batch = self.feed.next()
+        finally:
+            self.waiting = False
+        return self._batch
 
-    def _accumulate(self, play: Play, terms: list[Term], share: float) -> Values:
-        """Add one micro-batch's gradients; returns its part of every recorded value."""
-        if not terms:
-            return {}
-        round = self.game.round(play)
-        values: Values = {}
-        objective: Tensor | None = None
-        for term in terms:
-            value = term.function(round).mean()
-            weighted = value * (term.weight * term.every * share)
-            objective = weighted if objective is None else objective + weighted
-            values[term.name] = value.detach() * share
-        assert objective is not None
-        if not objective.requires_grad:
-            raise PluginError(
-                f"no term of phase '{play.phase}' depends on what learns in it "
-                f"({', '.join(sorted(play.learning))})",
-                hint="A term must not detach the output of the network that it trains.",
-            )
-        objective.backward()  # type: ignore[no-untyped-call]
-        values["loss"] = objective.detach()
-        for name, value in round.observe().items():
-            values[name] = value * share
-        return values
+    def _counters(self, phase: Phase, repeat: int) -> Counters:
+        """What all random numbers of a play are a function of, beside the seed."""
+        again = (f"attempt {self.rollbacks}",) if self.rollbacks else ()
+        return (self.step_count, phase.name, repeat, *again)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a resumed run needs to go on bit for bit."""
+        """Everything that a resumed run needs to go on bit for bit, within a step too."""
         return {
             "step": self.step_count,
+            "played": self._played,
+            "tally": self._tally.state_dict(),
+            "rollbacks": self.rollbacks,
             **collect(self._owners()),
             "game": self.game.state_dict(),
             "feed": self.feed.state_dict(),
@@ -241,6 +262,13 @@ class Trainer:
             self._batch = self.feed.next()
         self.feed.load_state_dict(state["feed"])
         self.step_count = int(state["step"])
+        # Up to format 2, checkpoints were made between two steps only.
+        self._played = int(state.get("played", 0))
+        self._tally = Tally()
+        if "tally" in state:
+            self._tally.load_state_dict(state["tally"])
+        self.rollbacks = int(state.get("rollbacks", 0))
+        self.judge.clear()
 
     def _owners(self) -> dict[str, Group]:
         """Everything that has a state of its own."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from ganforge.durations import Span
 from ganforge.recipe.source import Document
 from ganforge.registry import Component, Plugin
 
@@ -39,6 +40,8 @@ class Head(_Block):
         requires: Packages that must be installed, as pip names them: ``ganforge-acme>=1.2``.
         plugins: Plugin files beside the recipe, or modules.
         seed: Of every random number of the run.
+        deterministic: Use only algorithms that give the same bits every time on this machine; some
+            operations have none, and some are slower.
     """
 
     version: Literal[1]
@@ -54,6 +57,7 @@ class Head(_Block):
     requires: list[Line] = Field(default_factory=list)
     plugins: list[Line] = Field(default_factory=list)
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    deterministic: bool = False
 
 
 class LatentBlock(_Block):
@@ -100,6 +104,13 @@ class TrainBlock(_Block):
         micro_batches: Parts of a batch that go through the networks one after the other, which
             saves memory.
         clip_grad_norm: Largest norm of the gradients of one phase.
+        workers: Processes that read the data ahead of time; 0 reads in the training process, and
+            keeps a data set that is in memory on the device.
+        max_time: A time such as ``2h`` after which the run saves and stops.
+        not_finite: What to do when an objective or a gradient is infinite or not a number: ``stop``
+            the run, ``skip`` the update, or ``rollback`` to the newest checkpoint with other noise.
+        max_skips: How many updates of a phase may be skipped in a row.
+        max_rollbacks: How often a run may go back.
     """
 
     epochs: Annotated[float, Field(gt=0, le=10**9)] | None = None
@@ -107,6 +118,11 @@ class TrainBlock(_Block):
     batch_size: Annotated[int, Field(ge=1)] = 64
     micro_batches: Annotated[int, Field(ge=1)] = 1
     clip_grad_norm: Annotated[float, Field(gt=0)] | None = None
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    max_time: Span | None = None
+    not_finite: Literal["stop", "skip", "rollback"] = "stop"
+    max_skips: Annotated[int, Field(ge=0)] = 20
+    max_rollbacks: Annotated[int, Field(ge=0)] = 3
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> TrainBlock:
@@ -197,6 +213,7 @@ class Recipe:
             "name": self.head.name,
             **{key: value for key, value in optional.items() if value},
             "seed": self.head.seed,
+            "deterministic": self.head.deterministic,
             "dataset": self.dataset.plain(),
             "latent": self.latent.model_dump(),
             "game": self.game.plain(),
@@ -206,6 +223,6 @@ class Recipe:
             "optimizer": {name: spec.plain() for name, spec in self.optimizers.items()},
             "schedule": {name: spec.plain() for name, spec in self.schedules.items()},
             "ema": self.ema.model_dump() if self.ema else None,
-            "train": {k: v for k, v in self.train.model_dump().items() if v is not None},
+            "train": {k: v for k, v in self.train.model_dump(mode="json").items() if v is not None},
             "callbacks": [spec.plain() for spec in self.callbacks] + off,
         }

@@ -16,9 +16,11 @@ from typing import Any
 from torch import Tensor
 
 from ganforge.engine import checkpoint
-from ganforge.engine.run import Callback, Facts, Run
-from ganforge.engine.trainer import Values
-from ganforge.errors import UsageError
+from ganforge.engine.callback import Callback, Facts
+from ganforge.engine.plain import check_plain
+from ganforge.engine.run import Run
+from ganforge.engine.tally import Values
+from ganforge.errors import PluginError, UsageError
 from ganforge.options import read_signature
 from ganforge.recipe.schema import DEFAULT_CALLBACKS
 from ganforge.registry import Registry
@@ -92,8 +94,14 @@ class Bench:
         """A whole, quiet run in a new folder."""
         with _folders() as (folder, elsewhere), contextlib.redirect_stdout(io.StringIO()) as out:
             made, callbacks = self.callbacks()
+            state_dict = made.state_dict
+            try:
+                check_plain({"state": state_dict()})
+            except PluginError:  # no run would begin; the check of the state says what is wrong
+                made.state_dict = dict  # type: ignore[method-assign]
             run = _run(folder, callbacks, quiet=True)
             run.play()
+            made.state_dict = state_dict  # type: ignore[method-assign]
             return _left(run, made, out, elsewhere)
 
     @cached_property

@@ -14,7 +14,8 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from ganforge.engine.adversarial import AdversarialLoss, AdversarialRound
-from ganforge.engine.data import Batch, Dataset, ResidentFeed
+from ganforge.engine.data import Batch, Dataset
+from ganforge.engine.feed import ResidentFeed
 from ganforge.engine.freezing import Freezer
 from ganforge.engine.game import Game, Phase, Term
 from ganforge.engine.latent import Latent

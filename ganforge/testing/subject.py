@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import UnionType
 from typing import Any
 
-from ganforge.build import MADE
+from ganforge.build import MADE, one_of
 from ganforge.options import Signature
 from ganforge.registry import Component
 from ganforge.testing.findings import Unchecked, Wrong, fault
@@ -106,8 +107,12 @@ class Subject:
         return self.make(**supplied)
 
 
-def _spelled(wanted: type) -> str:
-    """The name by which a plugin's author imports a base class."""
+def _spelled(wanted: type | UnionType) -> str:
+    """The names by which a plugin's author imports the base classes that will do."""
+    return " or ".join(_public(cls) for cls in one_of(wanted))
+
+
+def _public(wanted: type) -> str:
     name = wanted.__qualname__
     if wanted.__module__.startswith("ganforge."):
         return f"ganforge.api.{name}"

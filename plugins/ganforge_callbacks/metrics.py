@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,8 +34,9 @@ class Metrics(Callback):
     """Writes ``metrics.jsonl``: step, epoch, seconds of training, and every recorded value.
 
     Values stay on the device until some steps have come together, and are then read at once: one
-    wait for an accelerator instead of one a step. A resumed run takes back the rows behind its
-    checkpoint, so that there are neither gaps nor doubles.
+    wait for an accelerator instead of one a step. A run that is resumed or goes back takes back the
+    rows behind its checkpoint, so that there are neither gaps nor doubles. What was not finite is
+    ``null``.
 
     Args:
         every: Record every k-th step.
@@ -51,11 +53,19 @@ class Metrics(Callback):
         self._rows: list[tuple[dict[str, float], Values]] = []
 
     def on_start(self, run: Run) -> None:
+        self._keep_up_to_now(run)
+        self._since = time.monotonic()
+
+    def on_rollback(self, run: Run) -> None:
+        self._rows.clear()
+        self.on_start(run)
+
+    def _keep_up_to_now(self, run: Run) -> None:
+        """Take back the rows behind the present step."""
         path = run.folder / FILE
         rows = read_rows(path) if path.exists() else []
         kept = [json.dumps(row) + "\n" for row in rows if row["step"] <= run.clock.step]
         write_atomic(path, "".join(kept).encode())
-        self._since = time.monotonic()
 
     def on_step(self, run: Run, values: Values) -> None:
         clock = run.clock
@@ -92,6 +102,11 @@ class Metrics(Callback):
         numbers = iter(torch.stack([tensor.float() for tensor in tensors]).tolist())
         with (run.folder / FILE).open("a") as file:
             for head, values in self._rows:
-                row = {**head, **{name: next(numbers) for name in values}}
+                row = {**head, **{name: _json(next(numbers)) for name in values}}
                 file.write(json.dumps(row) + "\n")
         self._rows.clear()
+
+
+def _json(number: float) -> float | None:
+    """JSON has neither NaN nor infinity."""
+    return number if math.isfinite(number) else None

@@ -53,8 +53,7 @@ class ProgressBar(Callback):
         self._next_look = 0.0
 
     def on_start(self, run: Run) -> None:
-        self._started = time.monotonic()
-        self._first_step = run.clock.step
+        self.on_rollback(run)
         self._next_look = self._started if console().is_terminal else self._started + self.seconds
         if run.facts.quiet or not console().is_terminal:
             return
@@ -89,6 +88,11 @@ class ProgressBar(Callback):
             clock = run.clock
             place = f"{self._epoch(run)}  step {clock.step}/{clock.total_steps}"
             console().print(f"{place}  {self._speed(run, now)}  {describe(values)}", soft_wrap=True)
+
+    def on_rollback(self, run: Run) -> None:
+        """Speed is that of the steps from here on."""
+        self._started = time.monotonic()
+        self._first_step = run.clock.step
 
     def on_end(self, run: Run) -> None:
         if self._live is not None:

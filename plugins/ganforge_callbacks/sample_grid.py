@@ -56,6 +56,9 @@ class SampleGrid(Callback):
         for epoch in self.at_epochs.intersection(clock.ended_epochs):
             self._draw(run, f"epoch_{epoch:04d}")
 
+    def on_rollback(self, run: Run) -> None:
+        self._last = None
+
     def on_end(self, run: Run) -> None:
         """The last state is shown too, unless the run broke."""
         if run.outcome in ("finished", "stopped") and self._last != run.clock.step:

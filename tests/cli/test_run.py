@@ -86,7 +86,15 @@ def test_the_resolved_recipe_runs_again_to_the_same_weights(
 
 def test_the_resolved_recipe_has_every_default_and_the_overrides(short_run: Path) -> None:
     recipe = yaml.safe_load((short_run / "recipe.yaml").read_text())
-    assert recipe["train"] == {"steps": 6, "batch_size": 32, "micro_batches": 1}
+    assert recipe["train"] == {
+        "steps": 6,
+        "batch_size": 32,
+        "micro_batches": 1,
+        "workers": 0,
+        "not_finite": "stop",
+        "max_skips": 20,
+        "max_rollbacks": 3,
+    }
     assert recipe["game"]["d_steps"] == 1
     assert [c["use"] for c in recipe["callbacks"]] == [
         "progress",

@@ -11,7 +11,7 @@ import torch
 from docpages import ROOT, tables
 
 from ganforge import build
-from ganforge.engine.data import ResidentFeed
+from ganforge.engine.feed import ResidentFeed
 from ganforge.plugins import load_registry
 from ganforge.recipe.check import check
 from ganforge.recipe.overrides import apply_overrides

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ganforge.api import Dataset, Game
 from ganforge.engine.average import Average
-from ganforge.engine.data import ResidentFeed
+from ganforge.engine.feed import ResidentFeed
 from ganforge.engine.latent import Latent
 from ganforge.engine.streams import Streams
 from ganforge.engine.trainer import Settings, Trainer

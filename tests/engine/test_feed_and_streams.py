@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganforge.engine.data import Batch, Dataset, ResidentFeed
+from ganforge.engine.data import Batch, Dataset
+from ganforge.engine.feed import ResidentFeed
 from ganforge.engine.latent import Latent
 from ganforge.engine.round import Draw
 from ganforge.engine.streams import Streams

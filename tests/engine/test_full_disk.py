@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from ganforge.engine import checkpoint, files
-from ganforge.engine.run import Callback, Run
-from ganforge.engine.trainer import Values
+from ganforge.engine.callback import Callback
+from ganforge.engine.run import Run
+from ganforge.engine.tally import Values
 from ganforge.errors import GanforgeError
 
 CPU = torch.device("cpu")

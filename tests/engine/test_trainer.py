@@ -18,11 +18,14 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from ganforge.api import AdversarialLoss, AdversarialRound, Game, Phase, Play, Term
 from ganforge.engine.average import Average
+from ganforge.engine.callback import Facts
 from ganforge.engine.clock import Clock
-from ganforge.engine.data import Dataset, ResidentFeed
+from ganforge.engine.data import Dataset
+from ganforge.engine.evaluating import evaluating
+from ganforge.engine.feed import ResidentFeed
 from ganforge.engine.finite import NotFiniteError, check_weights
 from ganforge.engine.game import batches_per_step, judge_scores, optimizer_steps, rank
-from ganforge.engine.run import Facts, Run, evaluating
+from ganforge.engine.run import Run
 from ganforge.engine.streams import Streams
 from ganforge.engine.trainer import Trainer
 from ganforge.errors import GanforgeError, PluginError
@@ -266,7 +269,7 @@ def test_bad_weights_are_found(make_trainer: MakeTrainer) -> None:
     check_weights(trainer.networks, trainer.step_count)
     with torch.no_grad():
         trainer.networks["generator"][2].bias[1] = math.nan
-    with pytest.raises(NotFiniteError, match=r"step 1: .*network 'generator' \(weights\)"):
+    with pytest.raises(NotFiniteError, match=r"step 1: .*network 'generator' \(2\.bias\)"):
         check_weights(trainer.networks, trainer.step_count)
 
 

@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 
 from ganforge.engine import checkpoint
-from ganforge.engine.run import Callback, Run
-from ganforge.engine.trainer import Values
+from ganforge.engine.callback import Callback
+from ganforge.engine.run import Run
+from ganforge.engine.tally import Values
 from ganforge.errors import UsageError
 from ganforge_callbacks.loss_plot import plot, read_losses, smoothed
 from ganforge_callbacks.metrics import Metrics, read_rows
@@ -174,7 +175,9 @@ def test_a_picture_becomes_half_blocks_or_shades() -> None:
 
 
 def test_a_failed_run_draws_no_last_grid(make_run: MakeRun) -> None:
-    run = make_run("callbacks=[{use: sample_grid, every: 100 steps}]")
+    """It is saved all the same: the step before the fault was whole."""
+    told: list[str] = []
+    run = make_run("callbacks=[{use: sample_grid, every: 100 steps}]", tell=told.append)
 
     class Fault(Callback):
         def on_step(self, run: Run, values: Values) -> None:
@@ -184,6 +187,8 @@ def test_a_failed_run_draws_no_last_grid(make_run: MakeRun) -> None:
     assert any(isinstance(callback, SampleGrid) for callback in run.callbacks.values())
     with pytest.raises(RuntimeError, match="a fault in a callback"):
         run.play()
+    assert told == [f"Saved is step 1. To go on from there: ganforge resume {run.folder}"]
+    assert (run.folder / "checkpoints" / "step_00000001").is_dir()
     assert not (run.folder / "samples").exists()
     assert len((run.folder / "metrics.jsonl").read_text().splitlines()) == 1
 

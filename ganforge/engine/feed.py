@@ -1,0 +1,140 @@
+"""The feeds: they deal a data set out in batches, in a seeded order, and know their place."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ganforge.engine.data import AnyDataset, Batch, Dataset
+from ganforge.engine.streams import Streams
+from ganforge.errors import DataError
+
+
+class Feed(Protocol):
+    """Deals out batches and knows its place, so that a resumed run goes on where it stopped."""
+
+    @property
+    def batches_per_epoch(self) -> int: ...
+
+    def next(self) -> Batch: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+    def close(self) -> None:
+        """Give back what reading needs; :meth:`next` may be called again all the same."""
+
+
+class Order:
+    """Which samples make the n-th batch: every epoch is a seeded permutation of the data set.
+
+    The last, partial batch of an epoch is dropped: 60,000 samples in batches of 128 make 468
+    batches.
+
+    Args:
+        count: Samples in the data set.
+        batch_size: Samples in a batch.
+        streams: The run's random streams.
+        device: Where the indices are needed.
+    Raises:
+        DataError: The data set holds fewer samples than one batch.
+    """
+
+    def __init__(
+        self, count: int, *, batch_size: int, streams: Streams, device: torch.device
+    ) -> None:
+        if count < batch_size:
+            raise DataError(
+                f"the data set has {count} samples, fewer than one batch of {batch_size}",
+                hint="Lower train.batch_size or choose a larger split.",
+            )
+        self.count = count
+        self.batch_size = batch_size
+        self.streams = streams
+        self.device = device
+        self._permutation: tuple[int, Tensor] | None = None
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return self.count // self.batch_size
+
+    def rows(self, number: int) -> Tensor:
+        """The samples ``(batch_size,)`` of a batch; batches are counted from 0 over the run."""
+        epoch, index = divmod(number, self.batches_per_epoch)
+        if self._permutation is None or self._permutation[0] != epoch:
+            generator = self.streams.generator("data_order", epoch)
+            order = torch.randperm(self.count, generator=generator)
+            self._permutation = (epoch, order.to(self.device))
+        start = index * self.batch_size
+        return self._permutation[1][start : start + self.batch_size]
+
+
+class ResidentFeed:
+    """Keeps the whole data set on the device; uint8 images are normalised there, a batch at a time.
+
+    Args:
+        dataset: The samples.
+        batch_size: Samples in a batch.
+        streams: The run's random streams.
+        device: Where batches are needed.
+    Raises:
+        DataError: The data set holds fewer samples than one batch.
+    """
+
+    def __init__(
+        self, dataset: Dataset, *, batch_size: int, streams: Streams, device: torch.device
+    ) -> None:
+        self.order = Order(len(dataset), batch_size=batch_size, streams=streams, device=device)
+        self.samples = dataset.samples.to(device)
+        self.labels = None if dataset.labels is None else dataset.labels.to(device)
+        self.drawn = 0
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return self.order.batches_per_epoch
+
+    def next(self) -> Batch:
+        """The next batch; its content depends only on the seed and on how many came before."""
+        rows = self.order.rows(self.drawn)
+        self.drawn += 1
+        return Batch.of(self.samples[rows], None if self.labels is None else self.labels[rows])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"drawn": self.drawn}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.drawn = int(state["drawn"])
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+
+def make_feed(
+    dataset: AnyDataset,
+    *,
+    batch_size: int,
+    streams: Streams,
+    device: torch.device,
+    workers: int = 0,
+) -> Feed:
+    """The feed that suits a data set: resident if it is in memory, unless workers are wanted.
+
+    Args:
+        dataset: The samples.
+        batch_size: Samples in a batch.
+        streams: The run's random streams.
+        device: Where batches are needed.
+        workers: Processes that read ahead; 0 reads in the training process.
+    Raises:
+        DataError: The data set holds fewer samples than one batch.
+    """
+    if isinstance(dataset, Dataset) and workers == 0:
+        return ResidentFeed(dataset, batch_size=batch_size, streams=streams, device=device)
+    from ganforge.engine.loading import LoaderFeed
+
+    return LoaderFeed(
+        dataset, batch_size=batch_size, streams=streams, device=device, workers=workers
+    )

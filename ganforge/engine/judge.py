@@ -1,0 +1,163 @@
+"""What becomes of a play that was not finite: the run stops, goes on without it, or goes back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch.optim import Optimizer
+
+from ganforge.engine.backward import Backward, Counters
+from ganforge.engine.data import Batch
+from ganforge.engine.finite import Finding, NotFiniteError, Policy, is_finite, not_finite
+from ganforge.engine.game import Phase, Term
+from ganforge.engine.tally import Values
+from ganforge.engine.undo import Undo
+from ganforge.engine.watch import Watch, skips_on_device, step_unless
+
+Update = Callable[[Optimizer], None]
+"""Steps an optimizer, or not."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """A play whose gradients are there and whose optimizers have not stepped.
+
+    Args:
+        step: The step under way, counted from 1.
+        phase: Whose play it is.
+        counters: Which play it is.
+        terms: Those that were due.
+        batch: The real samples.
+        values: What was measured.
+        norms: Of the gradients, by network.
+    """
+
+    step: int
+    phase: Phase
+    counters: Counters
+    terms: Sequence[Term]
+    batch: Batch
+    values: Values
+    norms: Values
+
+    @property
+    def decisive(self) -> Values:
+        """What must be finite: the terms, their sum if there is one, and the gradients."""
+        terms = {term.name: self.values[term.name] for term in self.terms}
+        loss = {"loss": self.values["loss"]} if terms else {}
+        return {**terms, **self.norms, **loss}
+
+
+class Judge:
+    """Looks at every play, and rules by the recipe's policy on those that were not finite.
+
+    Args:
+        backward: Computes gradients again where it must be found out whose fault it is.
+        policy: What is done about a play that was not finite.
+        max_skips: With ``skip``: how many plays of one phase may be skipped in a row.
+        wait: Wait for the device to see each play. If not, the device itself leaves out the
+            update, where the optimizers can do so, and :meth:`settle` hears of it later.
+    """
+
+    def __init__(self, backward: Backward, *, policy: Policy, max_skips: int, wait: bool) -> None:
+        self.policy = policy
+        self.max_skips = max_skips
+        self._backward = backward
+        self._wait = wait
+        self._watch = Watch()
+        self._in_a_row: Counter[str] = Counter()
+        self._notices: list[str] = []
+
+    def ruling(self, played: Played, undo: Undo, optimizers: Sequence[Optimizer]) -> Update:
+        """How the optimizers step after a play: as usual, or not at all if it was not finite.
+
+        Raises:
+            NotFiniteError: It was not, and the policy is not to skip it.
+        """
+        decisive = played.decisive
+        if not self._wait and not undo.has_states and all(map(skips_on_device, optimizers)):
+            finite = torch.stack([value.float() for value in decisive.values()]).isfinite()
+            self._watch.send(
+                played.step, played.phase.name, len(played.terms), list(decisive), finite
+            )
+            bad = ~finite.all()
+            undo.restore_where(bad)
+            return partial(step_unless, bad)
+        if not decisive or is_finite(decisive.values()):
+            self._passed(played.phase.name)
+            return _step
+        undo.restore()
+        self._failed(self._diagnosis(played, undo))
+        return _leave_out
+
+    def settle(self, *, wait: bool = True) -> None:
+        """Hear what the device has to say of plays that were not waited for.
+
+        Args:
+            wait: Wait for all of them.
+        Raises:
+            NotFiniteError: One was not finite, and the policy is not to skip it.
+        """
+        for phase, finding in self._watch.read(wait=wait):
+            if finding is None:
+                self._passed(phase)
+            else:
+                self._failed(finding)
+
+    def clear(self) -> None:
+        """Forget what was not settled: the run is elsewhere now."""
+        self._watch.clear()
+        self._in_a_row.clear()
+
+    def take_notices(self) -> list[str]:
+        """What was skipped since the last call, a line each."""
+        notices, self._notices = self._notices, []
+        return notices
+
+    def _passed(self, phase: str) -> None:
+        del self._in_a_row[phase]
+
+    def _failed(self, finding: Finding) -> None:
+        """Returns if the run goes on."""
+        if self.policy != "skip" or finding.weights:
+            raise NotFiniteError(str(finding), whole=not finding.weights)
+        self._in_a_row[finding.phase] += 1
+        if self._in_a_row[finding.phase] > self.max_skips:
+            raise NotFiniteError(
+                f"{finding}; the {self.max_skips} updates of this phase before it were skipped too",
+                whole=True,
+            )
+        self._notices.append(f"{finding}; this update is skipped")
+
+    def _diagnosis(self, played: Played, undo: Undo) -> Finding:
+        """Whose fault it is; a gradient's term is found by computing each term's alone."""
+        bad = [term.name for term in played.terms if not is_finite([played.values[term.name]])]
+        if not bad:
+            for term in played.terms:
+                self._backward(played.phase, played.counters, [term], played.batch)
+                norms = self._backward.norms(played.phase)
+                if norms and not is_finite(norms.values()):
+                    bad.append(term.name)
+                undo.restore()
+        networks = self._backward.networks
+        weights = {name: not_finite(network) for name, network in networks.items()}
+        return Finding(
+            step=played.step,
+            phase=played.phase.name,
+            terms=bad,
+            gradients=[name for name, norm in played.norms.items() if not is_finite([norm])],
+            weights={name: tensors for name, tensors in weights.items() if tensors},
+            real=not bool(played.batch.samples.isfinite().all()),
+        )
+
+
+def _step(optimizer: Optimizer) -> None:
+    optimizer.step()
+
+
+def _leave_out(_optimizer: Optimizer) -> None:
+    """The update of a play that was not finite; schedules go on, as time does."""
