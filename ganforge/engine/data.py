@@ -87,6 +87,10 @@ class MapDataset(ABC):
             DataError: A sample cannot be read, or is not what the others are.
         """
         items = [self._item(row) for row in rows.tolist()]
+        kinds = {sample.dtype for sample, _ in items}
+        if len(kinds) > 1:  # torch would make floats of all, images in 0..255 too
+            names = " and ".join(sorted(map(str, kinds)))
+            raise DataError(f"the data set has samples of {names}; all should be of one type")
         samples = torch.stack([sample for sample, _ in items])
         if self.num_classes is None:
             return samples, None

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import torch
 
+from ganforge.errors import GanforgeError
+
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
@@ -15,8 +17,10 @@ WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 def deterministic(wanted: bool) -> Iterator[None]:
     """Let torch use only algorithms that give the same bits every time, for a block.
 
-    An operation that has none raises a ``RuntimeError`` that names it. See
-    https://docs.pytorch.org/docs/stable/notes/randomness.html
+    See https://docs.pytorch.org/docs/stable/notes/randomness.html
+
+    Raises:
+        GanforgeError: An operation has none; it is named.
     """
     if not wanted:
         yield
@@ -32,6 +36,14 @@ def deterministic(wanted: bool) -> Iterator[None]:
     torch.backends.cudnn.benchmark = False
     try:
         yield
+    except RuntimeError as error:
+        if "use_deterministic_algorithms" not in str(error):
+            raise
+        what = str(error).partition(", but you set")[0]
+        raise GanforgeError(
+            f"deterministic: true: {what}",
+            hint="Replace the operation, or write deterministic: false.",
+        ) from error
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         torch.backends.cudnn.benchmark = before[2]

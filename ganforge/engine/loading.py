@@ -132,6 +132,8 @@ class LoaderFeed:
             collate_fn=_as_it_is,
             num_workers=self.workers,
             worker_init_fn=_leave_signals_to_the_parent,
+            # else it takes its workers' seeds from the global one, which is not its own
+            generator=self.order.streams.generator("workers"),
             pin_memory=self.device.type == "cuda",
             # A plugin's file is no module that a fresh interpreter could import.
             multiprocessing_context="fork" if self.workers and sys.platform == "linux" else None,

@@ -33,6 +33,7 @@ def build(
     seed: int = 0,
     batch_size: int = 8,
     total_steps: int = 100,
+    wait: bool | None = None,
     **settings: Any,
 ) -> Trainer:
     """A trainer on the CPU; without optimizers every network gets gradient descent at 0.1."""
@@ -56,6 +57,7 @@ def build(
         streams=streams,
         settings=Settings(total_steps=total_steps, batch_size=batch_size, **settings),
         device=CPU,
+        wait=wait,
     )
 
 
