@@ -24,6 +24,7 @@ from ganforge.engine.evaluating import evaluating
 from ganforge.engine.feed import Feed, make_feed
 from ganforge.engine.game import Game, Term, batches_per_step, optimizer_steps, rank
 from ganforge.engine.latent import Latent
+from ganforge.engine.memory import ran_out
 from ganforge.engine.run import Run
 from ganforge.engine.streams import Streams
 from ganforge.engine.trainer import Settings, Trainer
@@ -81,6 +82,11 @@ def guarded(component: Component, call: Callable[[], Any]) -> Any:
         error.message = f"{component.kind} '{component.name}': {error.message}"
         raise
     except Exception as error:
+        if ran_out(error):
+            raise UsageError(
+                f"{component.kind} '{component.name}' needs more memory than there is",
+                hint="Make it smaller by its options, or lower train.batch_size or latent.dim.",
+            ) from error
         raise PluginError(f"{component} failed: {error!r}") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from torch import Tensor, nn
 import ganforge
 from ganforge.engine.files import write_atomic
 from ganforge.engine.latent import Latent
+from ganforge.engine.memory import ran_out
 from ganforge.errors import GanforgeError, PluginError, UsageError
 from ganforge.options import read_signature
 from ganforge.recipe.schema import LatentBlock
 from ganforge.registry import Registry
 
 FORMAT = 1
+READABLE = (1,)
 _KEY = "ganforge"
 
 
@@ -102,15 +105,46 @@ def read(path: Path, registry: Registry, *, device: torch.device) -> Exported:
     options, problems = signature.check(facts["options"])
     if problems:
         raise GanforgeError(f"{path}: {problems[0].message}", hint=problems[0].hint)
+    missing = sorted(signature.injected - set(facts["injected"]))
+    if missing:
+        raise GanforgeError(
+            f"{path}: its description is damaged: it does not say {', '.join(missing)}"
+        )
     try:
         injected = {name: facts["injected"][name] for name in signature.injected}
         if "image_shape" in injected:
             injected["image_shape"] = tuple(injected["image_shape"])
+        _check_size(path, lambda: target(**options, **injected), tensors)
         network = target(**options, **injected)
         network.load_state_dict(tensors)
+    except GanforgeError:
+        raise
     except Exception as error:
         raise PluginError(f"{path}: {qualified} cannot be rebuilt: {error!r}") from error
     return Exported(network.to(device).eval().requires_grad_(False), facts)
+
+
+def _check_size(path: Path, make: Callable[[], nn.Module], tensors: dict[str, Tensor]) -> None:
+    """See that the network is no larger than the file, before memory is taken for it.
+
+    Raises:
+        GanforgeError: It is: the file's description is not that of its tensors.
+    """
+    try:
+        with torch.device("meta"):
+            wanted = {name: tuple(value.shape) for name, value in make().state_dict().items()}
+    except Exception as error:  # its constructor may want real numbers, or fail: told later
+        if ran_out(error):
+            raise GanforgeError(
+                f"{path}: its description asks for more memory than there is"
+            ) from error
+        return
+    for name, shape in wanted.items():
+        if name in tensors and tuple(tensors[name].shape) != shape:
+            raise GanforgeError(
+                f"{path}: its description is damaged: it makes '{name}' {shape}, but the file has "
+                f"{tuple(tensors[name].shape)}"
+            )
 
 
 def _contents(path: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -136,8 +170,15 @@ def _contents(path: Path, device: torch.device) -> tuple[dict[str, Any], dict[st
         raise GanforgeError(
             f"{path}: its description is damaged: {where}: {fault['msg']}"
         ) from error
-    if facts["format"] != FORMAT:
+    if facts["format"] not in READABLE:
         raise GanforgeError(
-            f"{path}: it has format {facts['format']}; this version reads format {FORMAT}"
+            f"{path}: it has format {facts['format']}; this version reads format "
+            f"{', '.join(map(str, READABLE))}"
+        )
+    known = facts["injected"].get("latent_dim", facts["latent"]["dim"])
+    if known != facts["latent"]["dim"]:
+        raise GanforgeError(
+            f"{path}: its description is damaged: latents of {facts['latent']['dim']} numbers for "
+            f"a network that takes {known}"
         )
     return facts, tensors

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
 import ganforge
-from ganforge.errors import UsageError
+from ganforge.engine import checkpoint
+from ganforge.errors import GanforgeError, UsageError
 from ganforge.recipe.source import shown
+from ganforge.registry import Registry
 
 FREE = (
     "description",
@@ -85,6 +88,18 @@ def other_versions(manifest: Mapping[str, Any], plugins: Mapping[str, str]) -> l
         for name in then
         if name in now and then[name] is not None and then[name] != now[name]
     ]
+
+
+def missing_plugins(checkpoints: Path, registry: Registry) -> list[str]:
+    """What a run was made with and is not here: ``acme (ganforge-acme 3.1)``."""
+    loaded = {plugin.name for plugin in registry.plugins if not (plugin.error or plugin.blocked)}
+    for path in reversed(checkpoint.steps(checkpoints).values()):
+        try:
+            used = dict(checkpoint.read_manifest(path).get("plugins", {}))
+        except (OSError, ValueError, TypeError, RecursionError, GanforgeError):
+            continue  # resuming itself tells what is wrong with it
+        return [f"{name} ({origin})" for name, origin in used.items() if name not in loaded]
+    return []
 
 
 def _is_free(path: str) -> bool:

@@ -17,9 +17,9 @@ from ganforge.engine import checkpoint
 from ganforge.engine.files import write_atomic
 from ganforge.environment import device_name, origins, versions
 from ganforge.errors import GanforgeError, UsageError
+from ganforge.printable import visible
 from ganforge.recipe.reader import read_file
 from ganforge.recipe.schema import Recipe
-from ganforge.recipe.source import visible
 from ganforge.registry import Plugin
 
 RECIPE = "recipe.yaml"

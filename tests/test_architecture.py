@@ -42,6 +42,7 @@ LAYERS = {
     "discovery": 0.5,
     "hookspecs": 0.5,
     "errors": 0,
+    "printable": 0,
 }
 """A module imports only from its own layer's number or below."""
 

@@ -11,6 +11,7 @@ import click
 from ganforge import __version__
 from ganforge.cli.context import plugin_option
 from ganforge.cli.lazy import LazyGroup
+from ganforge.cli.say import say
 from ganforge.errors import GanforgeError, PluginError, Terminated
 
 COMMANDS = {
@@ -88,7 +89,7 @@ def show(error: GanforgeError) -> None:
     if cause is not None and not isinstance(cause, GanforgeError):
         import traceback
 
-        traceback.print_exception(cause)
-    click.echo(f"Error: {error.message}", err=True)
+        say("".join(traceback.format_exception(cause)).rstrip("\n"), err=True)
+    say(f"Error: {error.message}", err=True)
     if error.hint:
-        click.echo(error.hint, err=True)
+        say(error.hint, err=True)

@@ -13,6 +13,7 @@ import click
 from ganforge.cli.completion import PLUGIN_NAME
 from ganforge.cli.context import registry
 from ganforge.cli.listing import JSON, print_json
+from ganforge.cli.say import say
 from ganforge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ def check_plugin(which: str, options: tuple[str, ...], as_json: bool) -> None:
         print_json({"plugin": which, "passed": not counts["failed"], "findings": rows})
     else:
         for component, group in groupby(findings, key=lambda finding: finding.component):
-            click.echo(component)
+            say(component)
             for finding in group:
                 _show(finding)
-        click.echo(_summary(findings, counts))
+        say(_summary(findings, counts))
     if counts["failed"]:
         sys.exit(1)
 
@@ -75,9 +76,9 @@ def _given(arguments: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 def _show(finding: Finding) -> None:
     """One line for a check; what to change stands below."""
     line = f"  {finding.outcome:<8}{finding.check:<21}{finding.message}".rstrip()
-    click.echo(line.replace("\n", f"\n{INDENT}"))
+    say(line.replace("\n", f"\n{INDENT}"))
     if finding.change:
-        click.echo(f"{INDENT}change: {finding.change}".replace("\n", f"\n{INDENT}"))
+        say(f"{INDENT}change: {finding.change}".replace("\n", f"\n{INDENT}"))
 
 
 def _summary(findings: list[Finding], counts: Counter[str]) -> str:

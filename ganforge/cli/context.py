@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ganforge.cli.completion import PLUGIN_NAME
+from ganforge.cli.say import say
 
 if TYPE_CHECKING:
     from ganforge.registry import Plugin, Registry
@@ -60,6 +61,6 @@ def _tell(plugins: list[Plugin], told: set[str]) -> None:
             continue
         told.add(plugin.name)
         if plugin.error:
-            click.echo(f"{plugin} was not loaded: {plugin.error}", err=True)
+            say(f"{plugin} was not loaded: {plugin.error}", err=True)
         for note in plugin.notes:
-            click.echo(f"{plugin}: {note}", err=True)
+            say(f"{plugin}: {note}", err=True)

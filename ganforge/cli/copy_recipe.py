@@ -11,6 +11,7 @@ import click
 
 from ganforge.cli.completion import RECIPE_NAME
 from ganforge.cli.context import registry
+from ganforge.cli.say import say
 from ganforge.errors import GanforgeError, UsageError
 
 _RUN_LINE = re.compile(r"\A(# ganforge (run|resume) .*\n)?")
@@ -26,9 +27,9 @@ def copy_recipe(name: str, dest: Path | None, force: bool) -> None:
     DEST is a file or a folder; without it the copy is NAME.yaml in the working folder. Plugin files
     beside the recipe are copied with it. The copy's path is printed on standard output.
     """
+    from ganforge.printable import visible
     from ganforge.recipe.reader import read_file
     from ganforge.recipe.shipped import locate
-    from ganforge.recipe.source import visible
 
     source = locate(name, registry())
     # A plugin may call a recipe other than its file.
@@ -62,7 +63,7 @@ def copy_recipe(name: str, dest: Path | None, force: bool) -> None:
     except OSError as error:
         raise GanforgeError(f"cannot write '{target}': {error.strerror}") from error
     click.echo(str(target))
-    click.echo(f"Next: ganforge run {quote(str(target))}", err=True)
+    say(f"Next: ganforge run {quote(str(target))}", err=True)
 
 
 def _is_beside(plugin: str, recipe: Path) -> bool:

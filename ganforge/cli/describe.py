@@ -9,6 +9,7 @@ import click
 from ganforge.cli.completion import COMPONENT_NAME
 from ganforge.cli.context import registry
 from ganforge.cli.listing import JSON, print_json
+from ganforge.cli.say import say
 from ganforge.hookspecs import KINDS
 
 
@@ -29,15 +30,15 @@ def describe(kind: str, name: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    click.echo(f"{kind} {found['name']}   {found['plugin']}\n")
-    click.echo(f"{found['documentation']}\n")
-    click.echo("Options:" if found["options"] else "It has no options.")
+    say(f"{kind} {found['name']}   {found['plugin']}\n")
+    say(f"{found['documentation']}\n")
+    say("Options:" if found["options"] else "It has no options.")
     for option in found["options"]:
         default = "required" if option["required"] else f"default: {_written(option['default'])}"
-        click.echo(f"  {option['name']}: {option['type']}   ({default})")
+        say(f"  {option['name']}: {option['type']}   ({default})")
     if found["supplied"]:
-        click.echo(f"Supplied by ganforge: {', '.join(found['supplied'])}")
-    click.echo(f"Source: {found['source']}")
+        say(f"Supplied by ganforge: {', '.join(found['supplied'])}")
+    say(f"Source: {found['source']}")
 
 
 def _written(value: Any) -> str:

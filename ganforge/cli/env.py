@@ -6,6 +6,7 @@ import click
 
 from ganforge.cli.context import registry
 from ganforge.cli.listing import JSON, print_json
+from ganforge.cli.say import say
 
 
 @click.command()
@@ -20,8 +21,8 @@ def env(as_json: bool) -> None:
         return
     for key, value in facts.items():
         if not isinstance(value, dict):
-            click.echo(f"{key}: {value}")
+            say(f"{key}: {value}")
         elif value:
-            click.echo(f"{key}:")
+            say(f"{key}:")
             for name, each in value.items():
-                click.echo(f"  {name}: {each}")
+                say(f"  {name}: {each}")

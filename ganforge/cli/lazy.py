@@ -10,6 +10,7 @@ import click
 
 from ganforge import __version__
 from ganforge.cli.context import plugin_option, registry
+from ganforge.cli.say import say
 from ganforge.errors import GanforgeError, PluginError, in_one_line, nearest
 
 
@@ -90,10 +91,10 @@ class LazyGroup(click.Group):
                 plugin.add_commands(self)
             except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything
                 told = in_one_line(error)
-                click.echo(f"{plugin}: register_commands failed: {told}", err=True)
+                say(f"{plugin}: register_commands failed: {told}", err=True)
             for name, command in list(self.commands.items()):
                 if name in self._targets or before.get(name, command) is not command:
-                    click.echo(f"{plugin}: there is a command '{name}' already", err=True)
+                    say(f"{plugin}: there is a command '{name}' already", err=True)
                     del self.commands[name]
                     if name in before:
                         self.commands[name] = before[name]

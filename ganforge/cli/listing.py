@@ -10,6 +10,7 @@ import click
 
 from ganforge.cli.columns import columns
 from ganforge.cli.context import registry
+from ganforge.cli.say import say
 from ganforge.errors import PluginError, in_one_line
 from ganforge.hookspecs import KINDS
 
@@ -52,7 +53,7 @@ def _show_plugins(
         lines += [f"note: {note}" for note in plugin.notes]
         origin = str(plugin.path or plugin.package)
         rows.append((plugin.name, plugin.version, origin, "\n".join(lines)))
-    click.echo(columns(("plugin", "version", "package", "provides"), rows))
+    say(columns(("plugin", "version", "package", "provides"), rows))
 
 
 def _faults(plugin: Plugin, known: Registry, kind: str | None, *, check: bool) -> list[str]:
@@ -105,7 +106,7 @@ def list_recipes(as_json: bool) -> None:
         return
     keys = ("name", "expected_time", "from", "description")
     told = [[row[key] or "" for key in keys] for row in rows]
-    click.echo(columns(("recipe", "expected time", "from", "what it is"), told))
+    say(columns(("recipe", "expected time", "from", "what it is"), told))
 
 
 def _head(path: Path) -> dict[str, str | None]:

@@ -9,6 +9,7 @@ from shlex import quote
 import click
 
 from ganforge.cli.context import registry
+from ganforge.cli.say import say
 from ganforge.hookspecs import KINDS
 
 
@@ -44,7 +45,7 @@ def new_plugin(name: str, kinds: tuple[str, ...], dest: Path) -> None:
     target = dest / names.distribution
     folder.write(target, project.files(names, wanted))
     click.echo(str(target))
-    click.echo(_next(target, names.plugin), err=True)
+    say(_next(target, names.plugin), err=True)
 
 
 def _next(target: Path, name: str) -> str:

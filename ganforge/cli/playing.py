@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganforge.cli.context import registry
+from ganforge.cli.say import say
 from ganforge.errors import Terminated
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ OVERRIDES = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 
 def tell(line: str) -> None:
     """A line about something that went wrong and stops nothing."""
-    click.echo(line, err=True)
+    say(line, err=True)
 
 
 def checked(path: Path, overrides: tuple[str, ...]) -> Recipe:

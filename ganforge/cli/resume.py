@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ganforge.cli.context import registry
 from ganforge.cli.playing import DEVICE, OVERRIDES, QUIET, checked, play, tell, terminable
+from ganforge.errors import UsageError
 
 if TYPE_CHECKING:
     from ganforge.engine.clock import Clock
@@ -37,8 +39,16 @@ def resume(
     from ganforge import runfolder
 
     runfolder.check_resumable(folder)
-    wanted = checked(folder / runfolder.RECIPE, overrides)
     from ganforge import build, resuming
+
+    try:
+        wanted = checked(folder / runfolder.RECIPE, overrides)
+    except UsageError as error:
+        missing = resuming.missing_plugins(folder / "checkpoints", registry())
+        if missing:
+            told = f"The run was made with what is not installed: {', '.join(missing)}."
+            error.hint = f"{error.hint}\n{told}" if error.hint else told
+        raise
     from ganforge.device import choose
     from ganforge.engine import checkpoint
     from ganforge.runlock import hold

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ganforge.cli.context import registry
+from ganforge.cli.say import say
 from ganforge.errors import GanforgeError
 
 
@@ -26,7 +27,7 @@ def schema(out: Path | None) -> None:
     from ganforge.engine.files import write_atomic
     from ganforge.recipe.json_schema import recipe_schema
 
-    made = recipe_schema(registry(), tell=lambda line: click.echo(line, err=True))
+    made = recipe_schema(registry(), tell=lambda line: say(line, err=True))
     text = json.dumps(made, indent=1, ensure_ascii=False)
     if out is None:
         click.echo(text)

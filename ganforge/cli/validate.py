@@ -10,6 +10,7 @@ import click
 from ganforge.cli.completion import RECIPE_NAME
 from ganforge.cli.context import registry
 from ganforge.cli.listing import JSON, print_json
+from ganforge.cli.say import say
 from ganforge.errors import GanforgeError, UsageError
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ def _show(name: str, error: GanforgeError | None) -> None:
     from ganforge.cli import show
 
     if error is None:
-        click.echo(f"{name}: valid")
+        say(f"{name}: valid")
     else:
         show(error)
-        click.echo(f"{name}: not valid\n", err=True)
+        say(f"{name}: not valid\n", err=True)
 
 
 def _facts(error: GanforgeError | None) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class Backward:
     def norms(self, phase: Phase) -> Values:
         """The norm of the gradient of each network that learns in a phase and has one."""
         gradients = {
-            name: [p.grad for p in self.networks[name].parameters() if p.grad is not None]
+            name: [_dense(p.grad) for p in self.networks[name].parameters() if p.grad is not None]
             for name in phase.learns
         }
         return {name: nn.utils.get_total_norm(found) for name, found in gradients.items() if found}
@@ -126,3 +126,8 @@ class Backward:
         for name, value in round.observe().items():
             values[name] = value * share
         return values
+
+
+def _dense(gradient: Tensor) -> Tensor:
+    """What a norm can be taken of; an embedding's gradient may be sparse."""
+    return gradient.coalesce().values() if gradient.is_sparse else gradient

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 import re
 import shutil
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import IO, Any, NamedTuple, cast
 import torch
 
 from ganforge.engine.files import HashingWriter, sha256_of, sync_folder, write_atomic
+from ganforge.engine.untrusted import read_state
 from ganforge.errors import GanforgeError
 
 FORMAT = 3
@@ -169,18 +169,23 @@ def load(path: Path, *, device: torch.device) -> Loaded:
         GanforgeError: It is of a format that this version does not read.
     """
     try:
-        manifest = _manifest(path)
+        manifest = read_manifest(path)
         _verify(path, manifest)
-        state = torch.load(path / STATE, map_location=device, weights_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        state = read_state(path / STATE, device)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = (str(error) or repr(error)).splitlines()[0]
         raise CheckpointError(path, reason) from error
-    if not isinstance(state, dict):
-        raise CheckpointError(path, "it holds no state")
     return Loaded(path, state, manifest)
 
 
-def _manifest(path: Path) -> dict[str, Any]:
+def read_manifest(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is damaged, or says too little.
+        GanforgeError: It is of a format that this version does not read.
+    """
     with (path / MANIFEST).open("rb") as file:
         text = file.read(_MAX_MANIFEST + 1)
     if len(text) > _MAX_MANIFEST:
@@ -191,14 +196,16 @@ def _manifest(path: Path) -> dict[str, Any]:
     manifest = json.loads(text)
     if not isinstance(manifest, dict):
         raise ValueError("the manifest is no mapping")
-    if manifest["format"] != 1 and not seal.is_file():
-        raise ValueError(f"it has no {SEAL}")
+    if type(manifest.get("format")) is not int:
+        raise ValueError("its format is no number")
     if manifest["format"] not in READABLE:
         raise GanforgeError(
             f"{path}: checkpoint format {manifest['format']}, this version reads "
-            f"{' and '.join(map(str, READABLE))}",
+            f"{', '.join(map(str, READABLE))}",
             hint="Resume with the version of ganforge that wrote it.",
         )
+    if manifest["format"] != 1 and not seal.is_file():
+        raise ValueError(f"it has no {SEAL}")
     return manifest
 
 
@@ -208,8 +215,10 @@ def _verify(path: Path, manifest: dict[str, Any]) -> None:
         return
     for name, facts in {STATE: manifest["files"][STATE], **manifest["files"]}.items():
         file = path / name
-        if file.parent != path:
+        if file.parent != path or file.is_symlink():
             raise ValueError(f"its manifest names a file elsewhere: {name!r}")
+        if file.exists() and not file.is_file():  # to read a pipe would be to wait for ever
+            raise ValueError(f"{name} is no file")
         size = file.stat().st_size
         if size != facts["bytes"]:
             raise ValueError(f"{name} has {size:,} bytes in place of {facts['bytes']:,}")

@@ -99,14 +99,16 @@ class MapDataset(ABC):
     def _item(self, row: int) -> tuple[Tensor, int]:
         try:
             item = self[row]
-            sample, label = (item, -1) if isinstance(item, Tensor) else item
+            sample, label = item if isinstance(item, tuple | list) else (item, -1)
             label = int(label)
         except DataError:
             raise
         except Exception as error:
             raise DataError(f"sample {row} of the data set cannot be read: {error!r}") from error
         wrong = None
-        if sample.dtype not in (torch.uint8, torch.float32):
+        if not isinstance(sample, Tensor):
+            wrong = f"is no tensor but {type(sample)}"
+        elif sample.dtype not in (torch.uint8, torch.float32):
             wrong = f"is {sample.dtype}, not uint8 or float32"
         elif tuple(sample.shape) != self.sample_shape:
             wrong = f"has the shape {tuple(sample.shape)}, not {self.sample_shape}"

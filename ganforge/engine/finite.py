@@ -38,6 +38,7 @@ class Finding:
     def __str__(self) -> str:
         what = [f"term '{name}'" for name in self.terms]
         what += [f"gradient of network '{name}'" for name in self.gradients]
+        what = what or ["the sum of its terms"]
         causes = [
             f"weights of network '{name}' were not finite before: {_listed(tensors)}"
             for name, tensors in self.weights.items()
@@ -75,7 +76,9 @@ def is_finite(values: Iterable[Tensor]) -> bool:
 def not_finite(network: nn.Module) -> list[str]:
     """Names of the weights and buffers of a network that are not finite."""
     state = {
-        name: value for name, value in network.state_dict().items() if value.is_floating_point()
+        name: value
+        for name, value in network.state_dict().items()
+        if isinstance(value, Tensor) and value.is_floating_point()  # a module may add anything
     }
     if not state:
         return []

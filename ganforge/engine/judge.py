@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from ganforge.engine.backward import Backward, Counters
@@ -17,6 +19,7 @@ from ganforge.engine.game import Phase, Term
 from ganforge.engine.tally import Values
 from ganforge.engine.undo import Undo
 from ganforge.engine.watch import Watch, skips_on_device, step_unless
+from ganforge.errors import PluginError
 
 Update = Callable[[Optimizer], None]
 """Steps an optimizer, or not."""
@@ -45,11 +48,13 @@ class Played:
     norms: Values
 
     @property
-    def decisive(self) -> Values:
-        """What must be finite: the terms, their sum if there is one, and the gradients."""
-        terms = {term.name: self.values[term.name] for term in self.terms}
-        loss = {"loss": self.values["loss"]} if terms else {}
-        return {**terms, **self.norms, **loss}
+    def decisive(self) -> list[tuple[str, Tensor]]:
+        """What must be finite: the terms, the gradients, and the sum of the terms.
+
+        Nothing, if no term was due. A term may have a network's name.
+        """
+        terms = [(term.name, self.values[term.name]) for term in self.terms]
+        return [*terms, *self.norms.items(), ("loss", self.values["loss"])] if terms else []
 
 
 class Judge:
@@ -79,15 +84,16 @@ class Judge:
             NotFiniteError: It was not, and the policy is not to skip it.
         """
         decisive = played.decisive
+        if not decisive:
+            return _step
         if not self._wait and not undo.has_states and all(map(skips_on_device, optimizers)):
-            finite = torch.stack([value.float() for value in decisive.values()]).isfinite()
-            self._watch.send(
-                played.step, played.phase.name, len(played.terms), list(decisive), finite
-            )
+            finite = torch.stack([value.float() for _, value in decisive]).isfinite()
+            names = [name for name, _ in decisive]
+            self._watch.send(played.step, played.phase.name, len(played.terms), names, finite)
             bad = ~finite.all()
             undo.restore_where(bad)
             return partial(step_unless, bad)
-        if not decisive or is_finite(decisive.values()):
+        if is_finite(value for _, value in decisive):
             self._passed(played.phase.name)
             return _step
         undo.restore()
@@ -105,13 +111,21 @@ class Judge:
         for phase, finding in self._watch.read(wait=wait):
             if finding is None:
                 self._passed(phase)
-            else:
+                continue
+            try:
                 self._failed(finding)
+            except NotFiniteError:
+                self._watch.clear()  # left out too, and no reason not to save
+                raise
 
-    def clear(self) -> None:
-        """Forget what was not settled: the run is elsewhere now."""
+    def state_dict(self) -> dict[str, Any]:
+        """How many plays of each phase were skipped in a row."""
+        return {"in_a_row": dict(self._in_a_row)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take that back, and forget what was not settled: the run is elsewhere now."""
         self._watch.clear()
-        self._in_a_row.clear()
+        self._in_a_row = Counter(state["in_a_row"])
 
     def take_notices(self) -> list[str]:
         """What was skipped since the last call, a line each."""
@@ -138,7 +152,11 @@ class Judge:
         bad = [term.name for term in played.terms if not is_finite([played.values[term.name]])]
         if not bad:
             for term in played.terms:
-                self._backward(played.phase, played.counters, [term], played.batch)
+                try:
+                    self._backward(played.phase, played.counters, [term], played.batch)
+                except PluginError:  # alone, it depends on nothing that learns
+                    undo.restore()
+                    continue
                 norms = self._backward.norms(played.phase)
                 if norms and not is_finite(norms.values()):
                     bad.append(term.name)

@@ -46,7 +46,8 @@ class Batches(TorchDataset["Raw | Failure"]):
 
     def __getitem__(self, number: int) -> Raw | Failure:
         try:
-            with _seeded(self.order.streams, number):
+            # What has a gradient cannot be sent home from a worker.
+            with _seeded(self.order.streams, number), torch.no_grad():
                 return self.dataset.gather(self.order.rows(number))
         except Exception as error:  # noqa: BLE001  # told by LoaderFeed, in the training process
             return Failure(str(error), getattr(error, "hint", None), traceback.format_exc())
@@ -103,13 +104,16 @@ class LoaderFeed:
         assert self._iterator is not None
         try:
             found = next(self._iterator)
-        except RuntimeError as error:
+        except Exception as error:
             self._iterator = None
             raise DataError(
                 f"a process that reads the data died: {error}",
                 hint="If memory ran out, lower train.workers; train.workers=0 reads the data in "
                 "the training process and shows what goes wrong.",
             ) from error
+        except BaseException:
+            self._iterator = None  # a batch on its way may be lost
+            raise
         self._next_read += 1
         if isinstance(found, Failure):
             raise DataError(found.message, hint=found.hint) from RuntimeError(found.trace)
@@ -139,9 +143,11 @@ class LoaderFeed:
             multiprocessing_context="fork" if self.workers and sys.platform == "linux" else None,
         )
         before = set(multiprocessing.active_children())
-        with _no_handler_for_children():
-            self._iterator = iter(loader)
-        self._processes = set(multiprocessing.active_children()) - before
+        try:
+            with _no_handler_for_children():
+                self._iterator = iter(loader)
+        finally:
+            self._processes = set(multiprocessing.active_children()) - before
 
     def state_dict(self) -> dict[str, Any]:
         return {"drawn": self.drawn}
@@ -154,6 +160,8 @@ class LoaderFeed:
         """End the workers, one that waits for a slow disk too."""
         for process in self._processes:
             process.terminate()
+        for process in self._processes:
+            process.join(1.0)
         self._processes = set()
         self._iterator = None
 

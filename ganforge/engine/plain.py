@@ -29,6 +29,8 @@ def check_plain(state: Mapping[str, Any]) -> None:
 
 def _check(value: Any, place: str) -> None:
     kind = type(value)  # a subclass is loaded by its own code, and so not at all
+    if isinstance(value, Tensor | OrderedDict) and vars(value):
+        _check(vars(value), place)  # saved with it
     if kind in _LEAVES:
         return
     if kind in _MAPPINGS:

@@ -19,6 +19,7 @@ from ganforge.engine.clock import Clock
 from ganforge.engine.determinism import deterministic
 from ganforge.engine.evaluating import evaluating
 from ganforge.engine.finite import NotFiniteError, check_weights
+from ganforge.engine.memory import ran_out
 from ganforge.engine.plain import check_plain
 from ganforge.engine.trainer import Interrupted, Trainer
 from ganforge.errors import GanforgeError
@@ -126,8 +127,6 @@ class Run:
         """One step, the callbacks, and a save if one of them wants it."""
         try:
             values = self.trainer.step(lambda: self.stopping)
-            for line in self.trainer.judge.take_notices():
-                self._tell(line)
             for name, callback in self.callbacks.items():
                 with self._going_on(f"callback '{name}'"):
                     callback.on_step(self, values)
@@ -137,10 +136,21 @@ class Run:
             raise
         except Exception as error:
             self._save_before(error)
+            if ran_out(error):
+                raise GanforgeError(
+                    f"step {self.clock.step + 1}: there is not enough memory: {_first_line(error)}",
+                    hint="Lower train.batch_size, or raise train.micro_batches.",
+                ) from error
             raise
+        finally:
+            self._tell_skipped()
         if self._save_wanted:
             with self._going_on("checkpoint"):
                 self.save()
+
+    def _tell_skipped(self) -> None:
+        for line in self.trainer.judge.take_notices():
+            self._tell(line)
 
     def _go_back(self, error: NotFiniteError) -> None:
         """Load the newest checkpoint, and go on from there with other random numbers.
@@ -243,7 +253,10 @@ class Run:
         self._save_wanted = False
         if self._saved_step == self.clock.step:
             return
-        self.trainer.judge.settle()
+        try:
+            self.trainer.judge.settle()
+        finally:
+            self._tell_skipped()
         check_weights(self.trainer.networks, self.clock.step)
         for name, callback in self.callbacks.items():
             with self._going_on(f"callback '{name}'"):
@@ -303,6 +316,10 @@ class Run:
         """``count`` latents ``(count, latent_dim)`` that are the same at every step of the run."""
         generator = self.trainer.streams.generator("fixed_latents")
         return self.trainer.latent.sample(count, generator)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or repr(error)).splitlines()[0]
 
 
 def _said(error: OSError) -> str:

@@ -242,6 +242,7 @@ class Trainer:
             "played": self._played,
             "tally": self._tally.state_dict(),
             "rollbacks": self.rollbacks,
+            "skipped": self.judge.state_dict(),
             **collect(self._owners()),
             "game": self.game.state_dict(),
             "feed": self.feed.state_dict(),
@@ -268,7 +269,7 @@ class Trainer:
         if "tally" in state:
             self._tally.load_state_dict(state["tally"])
         self.rollbacks = int(state.get("rollbacks", 0))
-        self.judge.clear()
+        self.judge.load_state_dict(state.get("skipped", {"in_a_row": {}}))
 
     def _owners(self) -> dict[str, Group]:
         """Everything that has a state of its own."""

@@ -25,13 +25,12 @@ class Undo:
             for network in networks.values()
             for name, buffer in network.named_buffers()
         ]
-        states = [(owner, owner.state_dict()) for owner in owners]
-        self._states = [(owner, copy.deepcopy(state)) for owner, state in states if state]
+        self._states = [(owner, copy.deepcopy(owner.state_dict())) for owner in owners]
 
     @property
     def has_states(self) -> bool:
         """Whether there is more than tensors to take back."""
-        return bool(self._states)
+        return any(state for _, state in self._states)
 
     @torch.no_grad()
     def restore(self) -> None:

@@ -19,6 +19,9 @@ def skips_on_device(optimizer: Optimizer) -> bool:
     torch's fused ones can: it is how their ``GradScaler`` spares itself a wait.
     """
     fused = all(group.get("fused") for group in optimizer.param_groups)
+    momentum = any(group.get("momentum") for group in optimizer.param_groups)
+    if momentum and not optimizer.state:
+        return False  # torch's SGD would leave its momentum as it lay in memory
     return fused and bool(getattr(optimizer, "_step_supports_amp_scaling", False))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from ganforge.errors import UsageError
+from ganforge.printable import visible
 from ganforge.recipe.source import (
     INVISIBLE,
     NO_ANCHORS,
@@ -28,7 +29,6 @@ from ganforge.recipe.source import (
     invisible,
     missing_space,
     shown,
-    visible,
 )
 
 Positions = dict[Path, Position]

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from ganforge.errors import UsageError
+from ganforge.printable import visible
 
 Path = tuple[str | int, ...]
 
@@ -222,23 +223,6 @@ def invisible(char: str, place: Position) -> Problem:
     """The problem with a character that the user cannot see."""
     message = f"the invisible character U+{ord(char):04X} stands here"
     return Problem(message, place, "Remove it, or put a plain space in its place.")
-
-
-def visible(text: str) -> str:
-    """``text`` with nothing in it that a terminal would obey; every character stays one.
-
-    Tabs stay, for the caret's sake. C0 controls become their Unicode pictures; other characters
-    that cannot be seen or encoded, such as direction overrides and surrogates, become U+FFFD.
-    """
-    return "".join(map(_visible, text))
-
-
-def _visible(char: str) -> str:
-    if char == "\t" or char.isprintable():
-        return char
-    if char < "\x20":
-        return chr(0x2400 + ord(char))
-    return "\u2421" if char == "\x7f" else "\ufffd"
 
 
 def shown(value: object, *, width: int = 60) -> str:

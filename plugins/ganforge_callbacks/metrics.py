@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -100,10 +101,18 @@ class Metrics(Callback):
         if not tensors:
             return
         numbers = iter(torch.stack([tensor.float() for tensor in tensors]).tolist())
-        with (run.folder / FILE).open("a") as file:
-            for head, values in self._rows:
-                row = {**head, **{name: _json(next(numbers)) for name in values}}
-                file.write(json.dumps(row) + "\n")
+        lines = [
+            json.dumps({**head, **{name: _json(next(numbers)) for name in values}}) + "\n"
+            for head, values in self._rows
+        ]
+        path = run.folder / FILE
+        size = path.stat().st_size if path.exists() else 0
+        try:
+            with path.open("a") as file:
+                file.writelines(lines)
+        except OSError:  # these rows are tried again, so none of them may be there already
+            os.truncate(path, size)
+            raise
         self._rows.clear()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -51,3 +53,21 @@ def test_a_diverging_run_can_be_resumed_with_another_policy(
     assert "the 2 updates of this phase before it were skipped too" in done.err
     lines = (tmp_path / "runs" / "smoke" / "00001" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3]
+
+
+def test_a_checkpoint_that_needs_a_missing_plugin_says_which(
+    ganforge: Ganforge, plugin: Callable[[str], None], tmp_path: Path
+) -> None:
+    plugin(
+        "from ganforge import hookimpl\n"
+        "@hookimpl\n"
+        "def register_losses(register):\n"
+        "    register('fine', 'ganforge_losses.losses:Hinge')\n"
+    )
+    done = ganforge("run", "smoke", "train.steps=2", "loss={use: fine}", "-q")
+    assert done.code == 0, done.err
+    shutil.rmtree(tmp_path / "plugins")
+    done = ganforge("resume", "runs/smoke/00001", "train.steps=4", "-q")
+    assert done.code == 2
+    assert "unknown loss 'fine'" in done.err
+    assert "The run was made with what is not installed: acme (acme-gan 0.3)." in done.err

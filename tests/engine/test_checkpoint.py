@@ -26,7 +26,7 @@ def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
     manifest = json.loads((path / "manifest.json").read_text())
     data = (path / "state.pt").read_bytes()
     facts = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    assert manifest == {"format": 2, "step": 3, "files": {"state.pt": facts}}
+    assert manifest == {"format": 3, "step": 3, "files": {"state.pt": facts}}
     assert subprocess.run(["sha256sum", "--check", "manifest.sha256"], cwd=path).returncode == 0
 
 
@@ -99,5 +99,5 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     text = b'{"format": 7, "step": 1}'
     (path / "manifest.json").write_bytes(text)
     (path / "manifest.sha256").write_text(f"{hashlib.sha256(text).hexdigest()}  manifest.json\n")
-    with pytest.raises(GanforgeError, match="checkpoint format 7, this version reads 1 and 2"):
+    with pytest.raises(GanforgeError, match="checkpoint format 7, this version reads 1, 2, 3"):
         checkpoint.load(path, device=CPU)

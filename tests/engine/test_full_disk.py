@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,3 +141,28 @@ def test_a_callback_that_cannot_write_stops_nothing(make_run: Any) -> None:
         "callback 'picture': not written: picture.png: No space left on device; training goes on"
     )
     assert told == [f"step 2: {expected}", f"step 5: {expected}"]
+
+
+class Shrink(Callback):
+    """After two steps there is room for half a row more; after four, for all."""
+
+    def on_step(self, run: Run, values: Values) -> None:
+        import resource
+
+        if run.clock.step in (3, 5):
+            room = (run.folder / "metrics.jsonl").stat().st_size + 50
+            wanted = room if run.clock.step == 3 else resource.RLIM_INFINITY
+            _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (wanted, most))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the limit is Unix's")
+def test_a_row_of_which_half_was_written_comes_once(make_run: Any) -> None:
+    told: list[str] = []
+    run = make_run("callbacks=[{use: metrics, flush: 1}]", tell=told.append)
+    run.callbacks = {"shrink": Shrink(), **run.callbacks}
+    assert run.play() == "finished"
+    (line,) = told
+    assert line.startswith("step 3: callback 'metrics': not written: ")
+    lines = (run.folder / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 6]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganforge.api import AdversarialRound, Term
+from ganforge.api import AdversarialRound, Run, Term
+from ganforge.engine import watch
+from ganforge.engine.callback import Facts
 from ganforge.engine.finite import NotFiniteError, not_finite
 from ganforge.engine.trainer import Trainer
 from ganforge_games.two_player import TwoPlayer
@@ -21,11 +25,11 @@ MakeTrainer = Callable[..., Trainer]
 WAITS = ("_local_scalar_dense", "item", "is_nonzero", "nonzero", "equal", "_to_copy_to_cpu")
 
 
-class Waits(TorchDispatchMode):
+class Waits(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the operations that make an accelerator wait for its result."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.count = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -46,13 +50,13 @@ def networks() -> dict[str, nn.Module]:
 
 
 class Poison:
-    """Bad in one step's play of the discriminator."""
+    """Bad in one step's play of the discriminator, until the run goes back."""
 
     def __init__(self, bad_step: int | None) -> None:
         self.bad_step = bad_step
 
     def __call__(self, round: AdversarialRound) -> Tensor:
-        bad = round.play.draw.counters[0] == self.bad_step
+        bad = round.play.draw.counters == (self.bad_step, "discriminator", 0)
         return round.scores("real") * (math.nan if bad else 1e-3)
 
 
@@ -77,6 +81,11 @@ def sgd(network: nn.Module) -> torch.optim.Optimizer:
 def slow(network: nn.Module) -> torch.optim.Optimizer:
     """An optimizer that cannot skip on the device."""
     return torch.optim.RMSprop(network.parameters(), lr=0.01)
+
+
+def unfused(network: nn.Module) -> torch.optim.Optimizer:
+    """One of which only another implementation can."""
+    return torch.optim.Adam(network.parameters(), lr=0.01, fused=False)
 
 
 @pytest.fixture
@@ -123,7 +132,9 @@ def changed(first: dict[str, Tensor], second: dict[str, Tensor]) -> set[str]:
 @pytest.mark.parametrize("optimizer", [adam, sgd])
 def test_nobody_waits_and_the_bits_are_the_same(make: Any, optimizer: Any) -> None:
     one, other = (make(wait=wait, optimizer=optimizer) for wait in (True, False))
-    for _ in range(5):
+    one.step()
+    other.step()  # the first step of momentum is waited for
+    for _ in range(4):
         one.step()
         with Waits() as waits:
             other.step()
@@ -187,7 +198,9 @@ def test_what_was_not_heard_of_is_forgotten_with_the_state(make: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("term", "optimizer"), [(Poison(1), slow), (Remembering(1), adam)], ids=["optimizer", "state"]
+    ("term", "optimizer"),
+    [(Poison(1), slow), (Poison(1), unfused), (Remembering(1), adam)],
+    ids=["rmsprop", "not fused", "state"],
 )
 def test_what_the_device_cannot_leave_out_is_waited_for(
     make: Any, term: Poison, optimizer: Any
@@ -196,3 +209,90 @@ def test_what_the_device_cannot_leave_out_is_waited_for(
     trainer.step()
     with pytest.raises(NotFiniteError, match="step 2: "):
         trainer.step()
+
+
+@pytest.mark.parametrize("optimizer", [adam, sgd])
+def test_a_bad_first_update_leaves_no_memory(make: Any, optimizer: Any) -> None:
+    """What an optimizer makes in its first step is not what lay in memory before."""
+    waited, not_waited = (
+        make(wait=wait, term=Poison(0), optimizer=optimizer, not_finite="skip")
+        for wait in (True, False)
+    )
+    for _ in range(3):
+        waited.step()
+        not_waited.step()
+    not_waited.judge.settle()
+    assert len(not_waited.judge.take_notices()) == len(waited.judge.take_notices()) == 1
+    assert changed(state(waited), state(not_waited)) == set()
+
+
+def test_a_play_without_a_term_is_not_looked_at(make: Any) -> None:
+    trainer = make(wait=False, term=Poison(0), not_finite="skip", max_skips=0)
+    for phase in trainer.phases:
+        lazy = tuple(replace(term, every=2) for term in phase.terms)
+        object.__setattr__(phase, "terms", lazy)
+    trainer.step()
+    with pytest.raises(NotFiniteError, match="step 1: "):
+        trainer.step()
+    before = state(trainer)
+    assert trainer.step() == {}
+    assert changed(before, state(trainer)) == set()
+
+
+def test_what_is_heard_late_does_not_keep_the_run_from_being_saved(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two plays were bad before the first is heard of; both were left out."""
+    arrived = [0]
+    ready = property(lambda report: report.step <= arrived[0])
+    monkeypatch.setattr(watch._Report, "ready", ready)
+    term = Poison(1)
+    trainer = make(wait=False, term=term)
+    for step in range(1, 4):
+        trainer.step()
+        term.bad_step = step  # the play of the next step
+    arrived[0] = 2
+    with pytest.raises(NotFiniteError, match="step 2: ") as caught:
+        trainer.step()
+    assert caught.value.whole
+    trainer.judge.settle()  # as a save does
+    assert trainer.step_count == 3
+    assert [not_finite(network) for network in trainer.networks.values()] == [[], []]
+
+
+def run_of(trainer: Trainer, folder: Path, told: list[str]) -> Run:
+    return Run(
+        trainer=trainer,
+        folder=folder,
+        callbacks={},
+        facts=Facts("test", 8, (2,)),
+        manifest={},
+        export=lambda run: None,
+        tell=told.append,
+    )
+
+
+def test_what_the_last_save_hears_of_is_told(make: Any, tmp_path: Path) -> None:
+    """There is no step behind it that could tell."""
+    told: list[str] = []
+    trainer = make(wait=False, term=Poison(2), not_finite="skip", total_steps=3)
+    assert run_of(trainer, tmp_path, told).play() == "finished"
+    (line,) = told
+    assert line.startswith("step 3: not finite any more: phase 'discriminator'")
+    assert line.endswith("; this update is skipped")
+
+
+@pytest.mark.parametrize("policy", ["stop", "rollback"])
+def test_a_run_that_did_not_wait_saves_or_goes_back(make: Any, tmp_path: Path, policy: str) -> None:
+    """Stopped, it keeps what came behind the update that was left out, which is finite."""
+    told: list[str] = []
+    trainer = make(wait=False, term=Poison(1), not_finite=policy, total_steps=4)
+    run = run_of(trainer, tmp_path, told)
+    if policy == "rollback":
+        assert run.play() == "finished"
+        assert told[0].endswith("; going back to step 0 with other noise (1 of 3)")
+    else:
+        with pytest.raises(NotFiniteError, match="step 2: "):
+            run.play()
+        assert told == [f"Saved is step 2. To go on from there: ganforge resume {tmp_path}"]
+    assert [not_finite(network) for network in trainer.networks.values()] == [[], []]

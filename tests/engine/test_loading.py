@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganforge.api import Dataset, MapDataset
+from ganforge.api import Callback, Dataset, MapDataset, Run, Values
+from ganforge.engine import checkpoint
 from ganforge.engine.data import AnyDataset, Batch
 from ganforge.engine.feed import Feed, ResidentFeed, make_feed
 from ganforge.engine.loading import LoaderFeed
@@ -91,8 +92,9 @@ def assert_same(first: list[Batch], second: list[Batch]) -> None:
     for one, other in zip(first, second, strict=True):
         assert one.samples.dtype == other.samples.dtype == torch.float32
         assert torch.equal(one.samples, other.samples)
-        assert (one.labels is None) == (other.labels is None)
-        assert one.labels is None or torch.equal(one.labels, other.labels)
+        assert one.labels is not None
+        assert other.labels is not None
+        assert torch.equal(one.labels, other.labels)
 
 
 @pytest.mark.parametrize("reads", [False, True], ids=["resident", "map"])
@@ -140,6 +142,9 @@ def test_random_augmentation_is_the_same_in_any_process(feed: Callable[..., Feed
         ((torch.zeros(1, 4, 4, dtype=torch.float64), 0), "is torch.float64, not uint8 or float32"),
         ((torch.zeros(4, 4, 1), 0), r"has the shape \(4, 4, 1\), not \(1, 4, 4\)"),
         ((torch.zeros(1, 4, 4), 3), "has the class 3, but classes go from 0 to 2"),
+        ((np.zeros((1, 4, 4), np.uint8), 0), "is no tensor but <class 'numpy.ndarray'>"),
+        (np.zeros((2, 4, 4), np.uint8), "is no tensor but <class 'numpy.ndarray'>"),
+        (torch.zeros(1, 4, 4), "has the class -1, but classes go from 0 to 2"),
         (OSError("no such picture"), r"cannot be read: OSError\('no such picture'\)"),
         (DataError("it is torn", hint="Mend it."), "it is torn"),
     ],
@@ -197,3 +202,98 @@ def test_close_leaves_no_process_behind(feed: Callable[..., Feed]) -> None:
     reading.close()
     assert children() == []
     assert signal.getsignal(signal.SIGCHLD) == handler
+
+
+class Differentiable(Read):
+    """Its samples come out of a computation that could be differentiated."""
+
+    def __getitem__(self, index: int) -> Any:
+        sample, label = super().__getitem__(index)
+        return sample.float() * torch.ones(1, requires_grad=True), label
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_samples_have_no_gradient(feed: Callable[..., Feed], workers: int) -> None:
+    """A worker could not send one home, and would be waited for in vain."""
+    assert not feed(Differentiable(images()), workers).next().samples.requires_grad
+
+
+class Stop(BaseException):
+    """As a signal handler raises it."""
+
+
+class Stopped(Read):
+    """While one sample is read, for the first time, a signal comes."""
+
+    signalled = False
+
+    def __getitem__(self, index: int) -> Any:
+        if index == 7 and not self.signalled:
+            self.signalled = True
+            raise Stop
+        return super().__getitem__(index)
+
+
+def test_reading_can_be_stopped_in_the_middle(feed: Callable[..., Feed]) -> None:
+    """The batch that was being read is the next one."""
+    wanted = dealt(feed(images(), 0), 9)
+    reading = feed(Stopped(images()), 0)
+    found = []
+    with pytest.raises(Stop):  # noqa: PT012
+        while True:
+            found.append(reading.next())
+    assert_same(found + dealt(reading, 9 - len(found)), wanted)
+
+
+def test_waiting_for_a_worker_can_be_stopped(
+    feed: Callable[..., Feed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch may have come and be lost; it is read again."""
+    wanted = dealt(feed(images(), 0), 6)
+    reading = feed(Read(images()), 2)
+    assert isinstance(reading, LoaderFeed)
+    found = dealt(reading, 2)
+
+    def stop(_iterator: Any) -> None:
+        taken(_iterator)
+        raise Stop
+
+    kind: Any = type(reading._iterator)
+    taken = kind.__next__
+    monkeypatch.setattr(kind, "__next__", stop)
+    with pytest.raises(Stop):
+        reading.next()
+    monkeypatch.undo()
+    assert_same(found + dealt(reading, 4), wanted)
+
+
+class KillReader(Callback):
+    """Kills the process that reads, as a system does that has run out of memory."""
+
+    def on_step(self, run: Run, values: Values) -> None:
+        if run.clock.step == 2:
+            (worker,) = children()
+            os.kill(worker.pid, signal.SIGKILL)
+
+
+def test_a_run_whose_worker_dies_has_saved_what_it_had(make_run: Callable[..., Run]) -> None:
+    """And goes on from there as if nothing had happened."""
+    told: list[str] = []
+    settings = ("train.workers=1", "train.steps=8", "game.d_steps=2", "ema={decay: 0.9}")
+    run = make_run(*settings, tell=told.append)
+    run.callbacks = {"kill": KillReader(), **run.callbacks}
+    with pytest.raises(DataError, match="a process that reads the data died"):
+        run.play()
+    (saved,) = checkpoint.steps(run.checkpoints)
+    assert 2 <= saved < 8
+    assert told == [f"Saved is step {saved}. To go on from there: ganforge resume {run.folder}"]
+    assert children() == []
+
+    resumed, straight = make_run(*settings, folder=run.folder), make_run(*settings)
+    found = checkpoint.load_newest(run.checkpoints, device=CPU, tell=pytest.fail)
+    resumed.load_state_dict(found.state)
+    for each in (resumed, straight):
+        assert each.play() == "finished"
+    for name, network in straight.trainer.networks.items():
+        ours = resumed.trainer.networks[name].state_dict()
+        assert [k for k, v in network.state_dict().items() if not torch.equal(v, ours[k])] == []

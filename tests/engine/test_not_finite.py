@@ -23,7 +23,8 @@ OVERRIDES = (
     "train.steps=8",
     "game.d_steps=2",
     "ema={decay: 0.9}",
-    "callbacks=[{use: checkpoint, every: 3 steps}, {use: sample_grid, enabled: false}]",
+    "callbacks=[{use: checkpoint, every: 3 steps}, {use: sample_grid, enabled: false}, "
+    "{use: loss_plot, enabled: false}]",
 )
 
 

@@ -25,6 +25,12 @@ class Kept(dict[str, int]):
     pass
 
 
+def noted(value: Any, note: object) -> Any:
+    """With an attribute, which is saved too."""
+    value.note = note
+    return value
+
+
 PLAIN = {
     "numbers": [1, 2.5, True, None, -(10**30), float("inf")],
     "text": ("a", b"b"),
@@ -36,6 +42,9 @@ PLAIN = {
     "size": torch.Size([1, 2]),
     "dtype": torch.float16,
     "device": torch.device("cpu"),
+    "a module's": nn.BatchNorm1d(2).state_dict(),
+    "sparse": torch.eye(2).to_sparse(),
+    "with a note": noted(torch.ones(2), {"a": 1}),
     "adam": torch.optim.Adam([nn.Parameter(torch.ones(2))]).state_dict(),
 }
 
@@ -68,6 +77,17 @@ def test_anything_else_is_refused_by_its_place(value: Any, kind: str) -> None:
     assert str(caught.value) == (
         f"the state 'callbacks.acme.1.seen' cannot be saved: it is of type {kind}"
     )
+
+
+@pytest.mark.parametrize(
+    "value", [torch.ones(2), nn.Parameter(torch.ones(2)), collections.OrderedDict(a=1)]
+)
+def test_what_hangs_on_a_value_is_looked_at(value: Any) -> None:
+    """A checkpoint with it could not be loaded."""
+    with pytest.raises(PluginError) as caught:
+        check_plain({"terms": {"acme": noted(value, Pair(1, 2))}})
+    place = "the state 'terms.acme.note' cannot be saved: it is of type "
+    assert str(caught.value) == f"{place}{__name__}.Pair"
 
 
 def test_it_is_refused_before_the_first_step(make_run: Any) -> None:

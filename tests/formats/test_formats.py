@@ -186,7 +186,7 @@ def test_a_checkpoint_of_the_future_is_refused(tmp_path: Path, ganforge: Command
     before = contents(run)
     code, said = ganforge("resume", "run", f"train.steps={STEPS + 2}")
     assert code == 1
-    readable = " and ".join(map(str, checkpoint.READABLE))
+    readable = ", ".join(map(str, checkpoint.READABLE))
     assert f"checkpoint format {number}, this version reads {readable}" in said
     assert "Resume with the version of ganforge that wrote it." in said
     (run / ".lock").unlink(missing_ok=True)
