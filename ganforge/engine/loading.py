@@ -26,6 +26,11 @@ from ganforge.engine.streams import Streams
 from ganforge.errors import DataError
 
 Raw = tuple[Tensor, Tensor | None]
+LOST = -1
+"""The place of workers after waiting for them was given up: a batch on its way may be lost.
+
+They are ended when the next batch is asked for, or in the end, not at once: that may take seconds.
+"""
 
 
 @dataclass(frozen=True)
@@ -102,19 +107,16 @@ class LoaderFeed:
         if self._iterator is None or self._next_read != self.drawn:
             self._start()
         assert self._iterator is not None
+        place, self._next_read = self._next_read, LOST
         try:
             found = next(self._iterator)
         except Exception as error:
-            self._iterator = None
             raise DataError(
                 f"a process that reads the data died: {error}",
                 hint="If memory ran out, lower train.workers; train.workers=0 reads the data in "
                 "the training process and shows what goes wrong.",
             ) from error
-        except BaseException:
-            self._iterator = None  # a batch on its way may be lost
-            raise
-        self._next_read += 1
+        self._next_read = place + 1
         if isinstance(found, Failure):
             raise DataError(found.message, hint=found.hint) from RuntimeError(found.trace)
         self.drawn += 1
@@ -184,22 +186,30 @@ def _leave_signals_to_the_parent(_worker: int) -> None:
     """Ctrl-C reaches every process of a terminal; the workers end when the training does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
+
+
+_HELD_BACK = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
 def _no_handler_for_children() -> Iterator[None]:
     """Keep torch from raising wherever the training is at the moment a worker dies.
 
-    It is noticed when the next batch is asked for, where nothing is half done.
+    It is noticed when the next batch is asked for, where nothing is half done. Signals wait
+    meanwhile: a worker that has just begun would take them for its parent's.
     """
     if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
         yield
         return
     before = signal.getsignal(signal.SIGCHLD)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
     try:
         yield
     finally:
         signal.signal(signal.SIGCHLD, before if before is not None else signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @contextmanager

@@ -92,9 +92,7 @@ def assert_same(first: list[Batch], second: list[Batch]) -> None:
     for one, other in zip(first, second, strict=True):
         assert one.samples.dtype == other.samples.dtype == torch.float32
         assert torch.equal(one.samples, other.samples)
-        assert one.labels is not None
-        assert other.labels is not None
-        assert torch.equal(one.labels, other.labels)
+        assert torch.equal(*(batch.labels for batch in (one, other)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("reads", [False, True], ids=["resident", "map"])
@@ -205,8 +203,6 @@ def test_close_leaves_no_process_behind(feed: Callable[..., Feed]) -> None:
 
 
 class Differentiable(Read):
-    """Its samples come out of a computation that could be differentiated."""
-
     def __getitem__(self, index: int) -> Any:
         sample, label = super().__getitem__(index)
         return sample.float() * torch.ones(1, requires_grad=True), label
@@ -245,23 +241,25 @@ def test_reading_can_be_stopped_in_the_middle(feed: Callable[..., Feed]) -> None
     assert_same(found + dealt(reading, 9 - len(found)), wanted)
 
 
-def test_waiting_for_a_worker_can_be_stopped(
-    feed: Callable[..., Feed], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("raised", "seen"), [(Stop, Stop), (ConnectionResetError, DataError)], ids=["stop", "death"]
+)
+def test_waiting_for_a_worker_can_end(
+    feed: Callable[..., Feed], monkeypatch: pytest.MonkeyPatch, raised: Any, seen: Any
 ) -> None:
-    """A batch may have come and be lost; it is read again."""
+    """By a signal, or by its death while it sends. A batch may have come and be lost."""
     wanted = dealt(feed(images(), 0), 6)
     reading = feed(Read(images()), 2)
-    assert isinstance(reading, LoaderFeed)
     found = dealt(reading, 2)
 
-    def stop(_iterator: Any) -> None:
-        taken(_iterator)
-        raise Stop
+    def stop(iterator: Any) -> None:
+        taken(iterator)
+        raise raised
 
-    kind: Any = type(reading._iterator)
+    kind: Any = type(reading._iterator)  # type: ignore[attr-defined]
     taken = kind.__next__
     monkeypatch.setattr(kind, "__next__", stop)
-    with pytest.raises(Stop):
+    with pytest.raises(seen):
         reading.next()
     monkeypatch.undo()
     assert_same(found + dealt(reading, 4), wanted)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import seal
+from forging import seal
 
 from ganforge import export
 from ganforge.engine import checkpoint

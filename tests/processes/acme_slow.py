@@ -39,6 +39,8 @@ class Squares(MapDataset):
 
     def __init__(self) -> None:
         super().__init__(sample_shape=(1, SIDE, SIDE))
+        if told("reading"):
+            time.sleep(SECONDS)
 
     def __len__(self) -> int:
         return 160
@@ -88,6 +90,8 @@ class Look(Callback):
     def on_step(self, run: Run, values: Values) -> None:
         Path("clock").write_text(str(run.clock.step))
         until = time.monotonic() + SECONDS
+        if told("stubborn"):
+            time.sleep(SECONDS)
         if told("evaluation"):
             while not run.stopping and time.monotonic() < until:
                 run.sample(run.fixed_latents(64))

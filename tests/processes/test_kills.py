@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Nursery, differing, final_state
+from dying import Nursery, differing, final_state
 
 from ganforge.engine import checkpoint
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Nursery, differing, final_state
+from dying import Nursery, differing, final_state
 
 from ganforge.engine import checkpoint
 
@@ -83,9 +83,30 @@ def test_a_run_is_saved_from_wherever_a_signal_meets_it(
 
 
 def test_a_second_ctrl_c_ends_at_once(nursery: Nursery) -> None:
-    """A term that takes a minute is not waited for; what was saved before is there."""
-    (nursery.folder / "dawdle").write_text("data")
-    started = nursery.start("run", "slow.yaml", "train.workers=0", "-q", "callbacks.2.use=look")
+    """A callback that does not ask whether it should stop is waited for once, and not twice."""
+    (nursery.folder / "dawdle").write_text("stubborn")
+    started = nursery.start("run", "slow.yaml", "-q")
     started.meets((nursery.folder / "here").exists)
+    output = nursery.folder / "output"
+    started.kill(signal.SIGINT)
+    time.sleep(0.5)
+    assert not output.read_text()
+    sent = time.monotonic()
     started.kill(signal.SIGINT)
     assert started.wait() == 130
+    assert time.monotonic() - sent < 5
+    assert output.read_text().strip() == "Interrupted; what was saved before is untouched."
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_before_the_first_step_ends_in_order(
+    nursery: Nursery, number: signal.Signals
+) -> None:
+    """Data are being read for the first time; there is nothing to save."""
+    (nursery.folder / "dawdle").write_text("reading")
+    started = nursery.start("run", "slow.yaml", "-q")
+    started.meets((nursery.folder / "here").exists)
+    started.kill(number)
+    assert started.wait() == 128 + number
+    said = (nursery.folder / "output").read_text().strip()
+    assert said == "Interrupted; what was saved before is untouched."

@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from conftest import Nursery, differing, final_state
+from dying import Nursery, differing, final_state
 
 SMALL = ("callbacks.0.every=1000 steps", "-q")
 
