@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from shlex import quote
 from typing import Any, Literal
 
 import torch
@@ -18,9 +17,10 @@ from ganforge.engine.callback import Callback, Facts
 from ganforge.engine.clock import Clock
 from ganforge.engine.determinism import deterministic
 from ganforge.engine.evaluating import evaluating
-from ganforge.engine.finite import NotFiniteError, check_weights
+from ganforge.engine.finite import NotFiniteError
 from ganforge.engine.memory import ran_out
 from ganforge.engine.plain import check_plain
+from ganforge.engine.saver import Saver
 from ganforge.engine.trainer import Interrupted, Trainer
 from ganforge.errors import GanforgeError
 
@@ -62,15 +62,13 @@ class Run:
         self.facts = facts
         self.outcome: Outcome = "running"
         self.stop_reason: StopReason | None = None
-        self.manifest = manifest
-        self._export = export
         self._tell = tell
-        self._told: set[str] = set()
+        self._saver = Saver(self, manifest=manifest, export=export, tell=tell)
         self._max_time = max_time
         self._began = time.monotonic()
+        self._first_step = 0
         self._deterministic = deterministic
         self._save_wanted = False
-        self._saved_step: int | None = None
 
     @property
     def clock(self) -> Clock:
@@ -78,13 +76,19 @@ class Run:
 
     @property
     def checkpoints(self) -> Path:
-        return self.folder / "checkpoints"
+        return self._saver.folder
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What each checkpoint says of the programme that wrote it."""
+        return self._saver.manifest
 
     @property
     def stopping(self) -> bool:
         """Whether the run was asked to stop; its time may be up."""
         late = self._max_time is not None and time.monotonic() - self._began >= self._max_time
-        if late and self.stop_reason is None:
+        # One step at least: a run that is resumed for ever gets on.
+        if late and self.stop_reason is None and self.clock.step > self._first_step:
             self.stop_reason = "max_time"
         return self.stop_reason is not None
 
@@ -101,7 +105,7 @@ class Run:
                 ends.callback(self._end, name, callback)
                 callback.on_start(self)
             check_plain(self.state_dict())  # an hour later would be too late
-            self._began = time.monotonic()
+            self._began, self._first_step = time.monotonic(), self.clock.step
             self._train()
             self.outcome = "finished" if self.clock.finished else "stopped"
         return self.outcome
@@ -115,11 +119,11 @@ class Run:
             try:
                 while not self.clock.finished and not self.stopping:
                     self._advance()
-                self._save_last()
+                self._saver.save_last()
                 return
             except NotFiniteError as error:
                 if not can_go_back:
-                    self._save_before(error)
+                    self._saver.save_before(error)
                     raise
                 self._go_back(error)
 
@@ -128,14 +132,14 @@ class Run:
         try:
             values = self.trainer.step(lambda: self.stopping)
             for name, callback in self.callbacks.items():
-                with self._going_on(f"callback '{name}'"):
+                with self._saver.going_on(f"callback '{name}'"):
                     callback.on_step(self, values)
         except Interrupted:
             return
         except NotFiniteError:
             raise
         except Exception as error:
-            self._save_before(error)
+            self._saver.save_before(error)
             if ran_out(error):
                 raise GanforgeError(
                     f"step {self.clock.step + 1}: there is not enough memory: {_first_line(error)}",
@@ -143,14 +147,10 @@ class Run:
                 ) from error
             raise
         finally:
-            self._tell_skipped()
+            self._saver.tell_skipped()
         if self._save_wanted:
-            with self._going_on("checkpoint"):
+            with self._saver.going_on("checkpoint"):
                 self.save()
-
-    def _tell_skipped(self) -> None:
-        for line in self.trainer.judge.take_notices():
-            self._tell(line)
 
     def _go_back(self, error: NotFiniteError) -> None:
         """Load the newest checkpoint, and go on from there with other random numbers.
@@ -162,7 +162,7 @@ class Run:
         if done >= most:
             times = f"{most} times" if most != 1 else "once"
             last = NotFiniteError(f"{error}; the run has gone back {times}", whole=False)
-            self._save_before(last)
+            self._saver.save_before(last)
             raise last from error
         found = checkpoint.load_newest(
             self.checkpoints, device=self.trainer.device, tell=self._tell
@@ -176,57 +176,8 @@ class Run:
             callback.on_rollback(self)
 
     def _end(self, name: str, callback: Callback) -> None:
-        with self._going_on(f"callback '{name}'"):
+        with self._saver.going_on(f"callback '{name}'"):
             callback.on_end(self)
-
-    @contextmanager
-    def _going_on(self, what: str) -> Iterator[None]:
-        """Training goes on without a file that cannot be written; that is told once."""
-        try:
-            yield
-        except OSError as error:
-            if what not in self._told:
-                self._told.add(what)
-                self._tell(
-                    f"step {self.clock.step}: {what}: not written: {_said(error)}; training goes on"
-                )
-        else:
-            self._told.discard(what)
-
-    def _save_last(self) -> None:
-        """Save at the end of the run.
-
-        Raises:
-            GanforgeError: It was not possible; where the run can be resumed from is told.
-        """
-        try:
-            self.save()
-        except OSError as error:
-            raise GanforgeError(
-                f"step {self.clock.step} could not be saved: {_said(error)}; saved is "
-                f"{self._newest()}",
-                hint=f"Make room, then go on from there: {self._resume}",
-            ) from error
-
-    def _save_before(self, error: Exception) -> None:
-        """Save what training has come to before it fails, if that is whole."""
-        good = self.trainer.whole and not (isinstance(error, NotFiniteError) and not error.whole)
-        if good:
-            try:
-                self.save()
-            except Exception as second:  # noqa: BLE001  # the first one is what must be told
-                said = _said(second) if isinstance(second, OSError) else str(second)
-                self._tell(f"step {self.clock.step} could not be saved: {said}")
-        if checkpoint.steps(self.checkpoints):
-            self._tell(f"Saved is {self._newest()}. To go on from there: {self._resume}")
-
-    def _newest(self) -> str:
-        saved = checkpoint.steps(self.checkpoints)
-        return f"step {max(saved)}" if saved else "no step"
-
-    @property
-    def _resume(self) -> str:
-        return f"ganforge resume {quote(str(self.folder))}"
 
     def request_stop(self, reason: StopReason) -> None:
         """End the run before its next batch; within a step too, which is finished on resume.
@@ -251,24 +202,7 @@ class Run:
             OSError: The files could not be written; earlier ones are untouched.
         """
         self._save_wanted = False
-        if self._saved_step == self.clock.step:
-            return
-        try:
-            self.trainer.judge.settle()
-        finally:
-            self._tell_skipped()
-        check_weights(self.trainer.networks, self.clock.step)
-        for name, callback in self.callbacks.items():
-            with self._going_on(f"callback '{name}'"):
-                callback.before_save(self)
-        state = self.state_dict()
-        check_plain(state)
-        manifest = {"step": self.clock.step, "epoch": self.clock.epoch, **self.manifest}
-        path = checkpoint.save(self.checkpoints, state, manifest)
-        self._saved_step = self.clock.step
-        self._export(self)
-        for callback in self.callbacks.values():
-            callback.after_save(self, path)
+        self._saver.save()
 
     def state_dict(self) -> dict[str, Any]:
         states = {name: callback.state_dict() for name, callback in self.callbacks.items()}
@@ -290,7 +224,7 @@ class Run:
                 f"the newest checkpoint in {self.checkpoints} is no state of this run: {error!r}",
                 hint="Delete its folder to resume from the checkpoint before it.",
             ) from error
-        self._saved_step = self.clock.step
+        self._saver.saved_step = self.clock.step
 
     def network_for_sampling(self, name: str) -> nn.Module:
         """The average of a network where the recipe keeps one, else the network itself."""
@@ -320,9 +254,3 @@ class Run:
 
 def _first_line(error: Exception) -> str:
     return (str(error) or repr(error)).splitlines()[0]
-
-
-def _said(error: OSError) -> str:
-    """The file and the reason."""
-    reason = error.strerror or str(error)
-    return f"{error.filename}: {reason}" if error.filename else reason
