@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ganforge.engine.adversarial import AdversarialRound
 from ganforge.testing import standins, terms
 from ganforge.testing.findings import Unchecked, Wrong, checks
 from ganforge.testing.terms import Bench
@@ -71,24 +72,34 @@ def penalty(bench: Bench) -> None:
         made = bench.made()
         name, needed = _place(made)
         round = standins.round_of(name, shape, differentiates=needed)
-        before = round.play.batch.samples.clone()
-        try:
-            value = bench.value(made, round)
-        except RuntimeError as error:
-            if "does not require grad" not in str(error):
-                raise
-            raise Wrong(
-                f"it differentiates by an input that has no gradient: {error}",
-                'Say by which input it differentiates: differentiates = ("real",), and use '
-                "round.real itself, not the batch.",
-            ) from error
-        if not before.equal(round.play.batch.samples):
-            raise Wrong(
-                "it changes the real samples in place",
-                "Compute new tensors: other terms see the same samples.",
-            )
-        terms.check_learning(terms.check_value(value, "the penalty"), round, "the penalty")
+        value = terms.check_value(_value(bench, made, round), "the penalty")
+        if not value.any():  # some cost nothing below a bound
+            made = bench.made()
+            round = standins.round_of(name, shape, differentiates=needed, steep=True)
+            value = terms.check_value(_value(bench, made, round), "the penalty")
+        terms.check_learning(value, round, "the penalty")
     bench.computes = True
+
+
+def _value(bench: Bench, made: Any, round: AdversarialRound) -> Any:
+    """What it says of a round, whose samples it leaves alone."""
+    before = round.play.batch.samples.clone()
+    try:
+        value = bench.value(made, round)
+    except RuntimeError as error:
+        if "does not require grad" not in str(error):
+            raise
+        raise Wrong(
+            f"it differentiates by an input that has no gradient: {error}",
+            'Say by which input it differentiates: differentiates = ("real",), and use '
+            "round.real itself, not the batch.",
+        ) from error
+    if not before.equal(round.play.batch.samples):
+        raise Wrong(
+            "it changes the real samples in place",
+            "Compute new tensors: other terms see the same samples.",
+        )
+    return value
 
 
 def random_streams(bench: Bench) -> None:

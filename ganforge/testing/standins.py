@@ -129,10 +129,20 @@ def networks(
 
 
 def round_of(
-    phase: str, shape: tuple[int, ...], *, differentiates: frozenset[str] = frozenset()
+    phase: str,
+    shape: tuple[int, ...],
+    *,
+    differentiates: frozenset[str] = frozenset(),
+    steep: bool = False,
 ) -> AdversarialRound:
-    """A round as the engine makes it for a phase in which the network of its name learns."""
+    """A round as the engine makes it for a phase in which the network of its name learns.
+
+    A steep discriminator is one whose scores change fast.
+    """
     made = networks(StandInGame.networks, shape)
+    if steep:
+        with torch.no_grad():
+            made["discriminator"].logit.weight.mul_(1000.0)  # type: ignore[union-attr, operator]
     Freezer(made).learn([phase])
     generator = torch.Generator().manual_seed(7)
     real = torch.empty(BATCH, *shape).uniform_(-1.0, 1.0, generator=generator)

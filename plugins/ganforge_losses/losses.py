@@ -23,7 +23,10 @@ class _CrossEntropy(AdversarialLoss):
 
 
 class NonSaturating(_CrossEntropy):
-    """The heuristic generator loss of Goodfellow et al. 2014 (arXiv:1406.2661, section 3)."""
+    """The heuristic generator loss of Goodfellow et al. 2014 (arXiv:1406.2661, section 3).
+
+    StyleGAN's papers call it the logistic loss.
+    """
 
     def generator(self, round: AdversarialRound) -> Tensor:
         """-log D(g) = softplus(-s(g))."""

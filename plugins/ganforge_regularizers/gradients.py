@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ganforge.api import AdversarialRound, Regularizer
@@ -19,6 +20,14 @@ def input_gradients(scores: Tensor, samples: Tensor) -> Tensor:
     (gradients,) = torch.autograd.grad(scores.sum(), samples, create_graph=True)
     flat: Tensor = gradients.flatten(1)
     return flat
+
+
+def slopes(round: AdversarialRound, points: Tensor) -> Tensor:
+    """The norm of D's gradient at each point, ``(N,)``."""
+    points = points.detach().requires_grad_()
+    gradients = input_gradients(round.judge(points)["logits"], points)
+    norms: Tensor = torch.linalg.vector_norm(gradients, dim=1)
+    return norms
 
 
 class R1(Regularizer):
@@ -39,6 +48,20 @@ class R1(Regularizer):
         return 0.5 * gradients.square().sum(dim=1)
 
 
+class R2(Regularizer):
+    """R2: as R1, at generated samples.
+
+    Source: Mescheder et al. 2018, arXiv:1801.04406, equation 10.
+    """
+
+    differentiates: ClassVar[tuple[str, ...]] = ("fake",)
+    default_weight: ClassVar[float] = 10.0
+
+    def __call__(self, round: AdversarialRound) -> Tensor:
+        gradients = input_gradients(round.scores("fake"), round.fake)
+        return 0.5 * gradients.square().sum(dim=1)
+
+
 class GradientPenalty(Regularizer):
     """WGAN-GP: the squared distance of each sample's gradient norm from 1, ``(N,)``.
 
@@ -51,9 +74,47 @@ class GradientPenalty(Regularizer):
     default_weight: ClassVar[float] = 10.0
 
     def __call__(self, round: AdversarialRound) -> Tensor:
+        return self.cost(slopes(round, self.points(round)) - 1.0)
+
+    def points(self, round: AdversarialRound) -> Tensor:
+        """Where the gradient is taken, ``(N, ...)``."""
         real, fake = round.real.detach(), round.fake.detach()
         shares = round.play.draw.uniform("gradient_penalty", *(1 for _ in real.shape[1:]))
-        between = (shares * real + (1.0 - shares) * fake).requires_grad_()
-        gradients = input_gradients(round.judge(between)["logits"], between)
-        distance: Tensor = torch.linalg.vector_norm(gradients, dim=1) - 1.0
-        return distance.square()
+        return shares * real + (1.0 - shares) * fake
+
+    def cost(self, excess: Tensor) -> Tensor:
+        """What a norm costs that is so much above 1."""
+        return excess.square()
+
+
+class LipschitzPenalty(GradientPenalty):
+    """WGAN-LP: as WGAN-GP, but a norm below 1 costs nothing.
+
+    Source: Petzka et al. 2018, arXiv:1709.08894, equation 8.
+    """
+
+    def cost(self, excess: Tensor) -> Tensor:
+        return torch.relu(excess).square()
+
+
+class Dragan(GradientPenalty):
+    """DRAGAN: the squared distance of the gradient's norm from 1 around the real samples, ``(N,)``.
+
+    A point is a real sample plus ``u * scale * std * v``, where ``u`` in [0, 1) is one number a
+    sample, ``v`` in [0, 1) one a pixel, and ``std`` the standard deviation over the micro-batch: as
+    in the authors' code (github.com/kodalinaveen3/DRAGAN).
+
+    Source: Kodali et al. 2017, arXiv:1705.07215, algorithm 1.
+
+    Args:
+        scale: Largest distance from the real sample, in standard deviations.
+    """
+
+    def __init__(self, *, scale: Annotated[float, Field(gt=0)] = 0.5) -> None:
+        self.scale = scale
+
+    def points(self, round: AdversarialRound) -> Tensor:
+        real, draw = round.real.detach(), round.play.draw
+        shares = draw.uniform("dragan", *(1 for _ in real.shape[1:])).to(real)
+        noise = draw.uniform("dragan_noise", *real.shape[1:]).to(real)
+        return real + shares * self.scale * real.std() * noise
