@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pydantic
@@ -26,6 +28,11 @@ from ganforge.registry import Registry
 FORMAT = 1
 READABLE = (1,)
 _KEY = "ganforge"
+_LATENTS = 1 << 16
+"""Numbers that a latent may have whatever the size of its network."""
+_PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_MAX_HEADER = 4 << 20
+"""Of names, shapes and the description; a network of 20,000 tensors has one of 3 MB."""
 
 
 class Description(pydantic.BaseModel):
@@ -93,14 +100,7 @@ def read(path: Path, registry: Registry, *, device: torch.device) -> Exported:
     try:
         target = registry.find(facts["kind"], qualified).load()
     except UsageError as error:
-        file = facts["plugin_file"]
-        origin = f"the file {file}" if file else f"{facts['package']}, which is not installed"
-        raise GanforgeError(
-            f"{path}: needs {facts['kind']} '{qualified}' of {origin}",
-            hint=f"Load it with -p {file}"
-            if file
-            else f"pip install {facts['package'].split()[0]}",
-        ) from error
+        raise _missing(path, qualified, facts) from error
     signature = read_signature(target, facts["kind"])
     options, problems = signature.check(facts["options"])
     if problems:
@@ -124,6 +124,16 @@ def read(path: Path, registry: Registry, *, device: torch.device) -> Exported:
     return Exported(network.to(device).eval().requires_grad_(False), facts)
 
 
+def _missing(path: Path, qualified: str, facts: dict[str, Any]) -> GanforgeError:
+    """That a plugin is not there; a stranger's words are not made into a command unseen."""
+    file, package = facts["plugin_file"], facts["package"].partition(" ")[0]
+    origin = f"the file {file}" if file else f"{facts['package']}, which is not installed"
+    hint = f"Load it with -p {quote(file)}" if file else f"pip install {package}"
+    if not file and not _PACKAGE.fullmatch(package):
+        hint = "Ask whoever made the file for the plugin's package."
+    return GanforgeError(f"{path}: needs {facts['kind']} '{qualified}' of {origin}", hint=hint)
+
+
 def _check_size(path: Path, make: Callable[[], nn.Module], tensors: dict[str, Tensor]) -> None:
     """See that the network is no larger than the file, before memory is taken for it.
 
@@ -140,14 +150,30 @@ def _check_size(path: Path, make: Callable[[], nn.Module], tensors: dict[str, Te
             ) from error
         return
     for name, shape in wanted.items():
-        if name in tensors and tuple(tensors[name].shape) != shape:
+        found = tuple(tensors[name].shape) if name in tensors else "none"
+        if found != shape:
             raise GanforgeError(
                 f"{path}: its description is damaged: it makes '{name}' {shape}, but the file has "
-                f"{tuple(tensors[name].shape)}"
+                f"{found}"
             )
 
 
+def _check_header(path: Path) -> None:
+    """See that the header is of a size that a network's can have."""
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+    except OSError as error:
+        raise GanforgeError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if size > _MAX_HEADER:
+        raise GanforgeError(
+            f"{path}: not a readable safetensors file: its header claims {size:,} bytes",
+            hint="Name a run folder, or a generator.safetensors that ganforge wrote.",
+        )
+
+
 def _contents(path: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    _check_header(path)
     try:
         with safetensors.safe_open(path, framework="pt", device=str(device)) as file:
             metadata = file.metadata() or {}
@@ -175,10 +201,22 @@ def _contents(path: Path, device: torch.device) -> tuple[dict[str, Any], dict[st
             f"{path}: it has format {facts['format']}; this version reads format "
             f"{', '.join(map(str, READABLE))}"
         )
-    known = facts["injected"].get("latent_dim", facts["latent"]["dim"])
-    if known != facts["latent"]["dim"]:
-        raise GanforgeError(
-            f"{path}: its description is damaged: latents of {facts['latent']['dim']} numbers for "
-            f"a network that takes {known}"
-        )
+    _check_latents(path, facts, tensors)
     return facts, tensors
+
+
+def _check_latents(path: Path, facts: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """See that the latents are those of such a network, before there is memory taken for them."""
+    dim = facts["latent"]["dim"]
+    known = facts["injected"].get("latent_dim", dim)
+    if known != dim:
+        raise GanforgeError(
+            f"{path}: its description is damaged: latents of {dim} numbers for a network that "
+            f"takes {known}"
+        )
+    weights = sum(value.numel() for value in tensors.values())
+    if dim > max(_LATENTS, weights):
+        raise GanforgeError(
+            f"{path}: its description is damaged: latents of {dim} numbers for a network that has "
+            f"{weights:,}"
+        )

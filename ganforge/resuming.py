@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 import ganforge
 from ganforge.engine import checkpoint
@@ -47,7 +50,13 @@ def check_same(before: Mapping[str, Any], now: Mapping[str, Any], *, allow: bool
     Raises:
         UsageError: There are differences, and they are not.
     """
-    found = differences(before, now)
+    try:
+        found = differences(before, now)
+    except RecursionError as error:
+        raise GanforgeError(
+            "the recipe that the checkpoint keeps is nested too deep to be one",
+            hint="Delete its folder to resume from the checkpoint before it.",
+        ) from error
     if found and not allow:
         lines = "\n".join(f"  {line}" for line in found)
         raise UsageError(
@@ -100,6 +109,86 @@ def missing_plugins(checkpoints: Path, registry: Registry) -> list[str]:
             continue  # resuming itself tells what is wrong with it
         return [f"{name} ({origin})" for name, origin in used.items() if name not in loaded]
     return []
+
+
+def check_inside(folder: Path) -> None:
+    """See that nothing in a run's folder leads out of it: resuming it reads and writes there.
+
+    Raises:
+        UsageError: There is a link to elsewhere, or what is neither file nor folder.
+    """
+    home = os.path.realpath(folder)
+    for place, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            path = Path(place, name)
+            target = Path(os.path.realpath(path))
+            if path.is_symlink() and not target.is_relative_to(home):
+                raise UsageError(
+                    f"'{path}' is a link that leads out of the run's folder, to '{target}'",
+                    hint="Put a copy of what it leads to in its place, if you trust this run.",
+                )
+            if name in files and target.exists() and not stat.S_ISREG(target.stat().st_mode):
+                raise UsageError(f"'{path}' is no file that a run writes", hint="Remove it.")
+
+
+def check_plugins_inside(folder: Path, named: Iterable[str]) -> None:
+    """See that the plugin files that a run names are its own copies, or installed modules.
+
+    Raises:
+        UsageError: One is a file elsewhere, which the user has not named.
+    """
+    home = os.path.realpath(folder)
+    for name in named:
+        if not (name.endswith((".", ".py")) or "/" in name or "\\" in name):
+            continue
+        place = Path(os.path.realpath(folder / Path(name).expanduser()))
+        if not place.is_relative_to(home):
+            raise UsageError(
+                f"the run in '{folder}' names the plugin '{name}', which is not in its folder",
+                hint="A run keeps copies of its plugin files. If you trust this one, copy it to "
+                f"{folder / 'plugins'} and name it plugins/{place.name} in the run's recipe.yaml.",
+            )
+
+
+def check_trainer(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """See that what a checkpoint has of a trainer is built like what a run has of it now.
+
+    Raises:
+        ValueError: It is not; where is told.
+    """
+    check_state(then, now)
+    tally = then.get("tally", {})
+    for name, values in tally.items():  # empty between two steps, and so in a run that is new
+        for key, value in values.items():
+            if _kind(value) != "a number":
+                raise ValueError(f"'tally.{name}.{key}' is {_kind(value)}, where a number is due")
+
+
+def check_state(then: Any, now: Any, place: str = "") -> None:
+    """See that a state is built like another.
+
+    What is empty now, such as what an optimizer has before its first step, may become anything.
+
+    Raises:
+        ValueError: Something in it is of another type or shape; where is told.
+    """
+    if isinstance(now, Mapping) and isinstance(then, Mapping):
+        for name in now.keys() & then.keys():
+            check_state(then[name], now[name], f"{place}.{name}".lstrip("."))
+    elif isinstance(now, list | tuple) and isinstance(then, list | tuple):
+        for index, (one, other) in enumerate(zip(then, now, strict=False)):
+            check_state(one, other, f"{place}.{index}")
+    elif _kind(now) != _kind(then) and now is not None:
+        raise ValueError(f"'{place}' is {_kind(then)}, where {_kind(now)} is due")
+    elif isinstance(then, Tensor) and isinstance(now, Tensor) and then.shape != now.shape:
+        raise ValueError(f"'{place}' has shape {tuple(then.shape)}, not {tuple(now.shape)}")
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool | int | float) or (isinstance(value, Tensor) and value.dim() == 0):
+        return "a number"
+    kinds = {Mapping: "a mapping", list | tuple: "a list", Tensor: "a tensor", str: "a text"}
+    return next((name for kind, name in kinds.items() if isinstance(value, kind)), "nothing")
 
 
 def _is_free(path: str) -> bool:

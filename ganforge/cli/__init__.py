@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import NoReturn
@@ -61,11 +62,10 @@ def main() -> NoReturn:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     try:
         code = cli.main(prog_name="ganforge", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        code = error.exit_code
     except click.ClickException as error:
-        error.show()
+        told = io.StringIO()
+        error.show(told)
+        say(told.getvalue().rstrip("\n"), err=True)  # it may quote a file's name
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
         click.echo("Interrupted; what was saved before is untouched.", err=True)

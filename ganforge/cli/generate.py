@@ -63,11 +63,14 @@ def generate(
     from ganforge.export import read
     from ganforge.pictures import grid, save_png
     from ganforge.plugins import add_named
+    from ganforge.resuming import check_plugins_inside
     from ganforge.runfolder import own_plugins
 
     plugins, where = registry(), choose(device)
     path = _generator_file(source)
-    for name in own_plugins(path.parent):
+    named = own_plugins(path.parent)
+    check_plugins_inside(path.parent, named)
+    for name in named:
         add_named(plugins, name, folder=path.parent)
     generator = read(path, plugins, device=where)
     if generator.facts["kind"] != "generator":

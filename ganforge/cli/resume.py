@@ -13,7 +13,9 @@ from ganforge.cli.playing import DEVICE, OVERRIDES, QUIET, checked, play, tell, 
 from ganforge.errors import UsageError
 
 if TYPE_CHECKING:
+    from ganforge.engine.checkpoint import Loaded
     from ganforge.engine.clock import Clock
+    from ganforge.engine.run import Run
     from ganforge.recipe.schema import Recipe
 
 
@@ -41,6 +43,8 @@ def resume(
     runfolder.check_resumable(folder)
     from ganforge import build, resuming
 
+    resuming.check_inside(folder)
+    resuming.check_plugins_inside(folder, runfolder.own_plugins(folder))
     try:
         wanted = checked(folder / runfolder.RECIPE, overrides)
     except UsageError as error:
@@ -63,13 +67,35 @@ def resume(
         run = build.start(prepared, folder, tell=tell, quiet=quiet)
         for line in resuming.other_versions(found.manifest, run.manifest["plugins"]):
             tell(line)
-        run.load_state_dict(found.state)
+        _load(run, found)
         if run.clock.finished:
             tell(_nothing_to_do(folder, wanted, run.clock))
             return
         if overrides:
             runfolder.write_recipe(folder, wanted)
         play(run, prepared, quiet=quiet)
+
+
+def _load(run: Run, found: Loaded) -> None:
+    """Give a run its state; one that is not of such a run is told in words.
+
+    Raises:
+        GanforgeError: It is not.
+    """
+    from ganforge.errors import GanforgeError
+    from ganforge.resuming import check_trainer
+
+    try:
+        check_trainer(found.state["trainer"], run.trainer.state_dict())
+        run.load_state_dict(found.state)
+    except GanforgeError:
+        raise
+    except Exception as error:  # a stranger's state can make any code that takes it fail
+        reason = (str(error) or repr(error)).splitlines()[0]
+        raise GanforgeError(
+            f"{found.path}: this checkpoint is no state of this run: {reason}",
+            hint="Delete its folder to resume from the checkpoint before it.",
+        ) from error
 
 
 def _nothing_to_do(folder: Path, recipe: Recipe, clock: Clock) -> str:

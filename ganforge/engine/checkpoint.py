@@ -186,12 +186,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
         ValueError: It is damaged, or says too little.
         GanforgeError: It is of a format that this version does not read.
     """
-    with (path / MANIFEST).open("rb") as file:
-        text = file.read(_MAX_MANIFEST + 1)
-    if len(text) > _MAX_MANIFEST:
-        raise ValueError("its manifest is larger than 1 MiB")
+    text = _read_small(path, MANIFEST)
     seal = path / SEAL
-    if seal.is_file() and seal.read_bytes() != _seal(text):  # before anything in it is believed
+    if seal.exists() and _read_small(path, SEAL) != _seal(text):  # before any of it is believed
         raise ValueError(f"the SHA-256 of {MANIFEST} is not the one in {SEAL}")
     manifest = json.loads(text)
     if not isinstance(manifest, dict):
@@ -206,7 +203,36 @@ def read_manifest(path: Path) -> dict[str, Any]:
         )
     if manifest["format"] != 1 and not seal.is_file():
         raise ValueError(f"it has no {SEAL}")
+    _check_said(manifest)
     return manifest
+
+
+def _read_small(path: Path, name: str) -> bytes:
+    file = path / name
+    _check_own(path, name)
+    with file.open("rb") as opened:
+        text = opened.read(_MAX_MANIFEST + 1)
+    if len(text) > _MAX_MANIFEST:
+        raise ValueError(f"{name} is larger than 1 MiB")
+    return text
+
+
+def _check_own(path: Path, name: str) -> None:
+    """See that a file is in this folder, and is one."""
+    file = path / name
+    if file.parent != path or file.is_symlink():
+        raise ValueError(f"{name!r} is a file elsewhere")
+    if file.exists() and not file.is_file():  # to read a pipe would be to wait for ever
+        raise ValueError(f"{name} is no file")
+
+
+def _check_said(manifest: dict[str, Any]) -> None:
+    """See that what is told and compared later is what a manifest says."""
+    plugins, recipe = manifest.get("plugins", {}), manifest.get("recipe", {})
+    if not (isinstance(plugins, dict) and all(isinstance(it, str) for it in plugins.values())):
+        raise ValueError("its manifest does not name plugins and their versions")
+    if not isinstance(recipe, dict):
+        raise ValueError("the recipe in its manifest is no mapping")
 
 
 def _verify(path: Path, manifest: dict[str, Any]) -> None:
@@ -214,11 +240,8 @@ def _verify(path: Path, manifest: dict[str, Any]) -> None:
     if manifest["format"] == 1:
         return
     for name, facts in {STATE: manifest["files"][STATE], **manifest["files"]}.items():
+        _check_own(path, name)
         file = path / name
-        if file.parent != path or file.is_symlink():
-            raise ValueError(f"its manifest names a file elsewhere: {name!r}")
-        if file.exists() and not file.is_file():  # to read a pipe would be to wait for ever
-            raise ValueError(f"{name} is no file")
         size = file.stat().st_size
         if size != facts["bytes"]:
             raise ValueError(f"{name} has {size:,} bytes in place of {facts['bytes']:,}")

@@ -22,6 +22,12 @@ from ganforge_mnist.gunzip import GZIP_MAGIC, Gunzip
 MAX_BYTES = 2 * 1024**3
 """The largest file, and the most values in it, that is taken for real."""
 
+MAX_RATIO = 100
+"""How many bytes one of a gzip file may declare; pictures shrink to a fifth, zeros much further."""
+
+SMALL = 64 * 1024**2
+"""What a gzip file may hold whatever its size."""
+
 _FRESH_COPY = "Replace the file with an intact copy."
 
 
@@ -53,6 +59,12 @@ def read_idx(path: Path, kind: IdxKind) -> NDArray[np.uint8]:
     stream = Gunzip(content, path) if content.startswith(GZIP_MAGIC) else io.BytesIO(content)
     shape = _declared_shape(stream.read(kind.header_size), kind, path)
     declared = math.prod(shape)
+    if isinstance(stream, Gunzip) and declared > max(SMALL, MAX_RATIO * len(content)):
+        raise DataError(
+            f"{path} declares {_times(shape)} = {declared:,} bytes of {kind.name} in a gzip file "
+            f"of {len(content):,}, which no pictures come down to",
+            hint=f"{_FRESH_COPY} One that really is so uniform can be unpacked with gunzip.",
+        )
     # One byte more than declared shows whether anything follows, and reaches gzip's check sum.
     values = stream.read(declared + 1)
     if len(values) != declared:

@@ -103,7 +103,7 @@ def test_a_manifest_does_not_lead_out_of_its_folder(pair: Path, tmp_path: Path) 
     text = text.replace(b'"files": {', b'"files": {"../step_00000001/state.pt": {"bytes": 1},')
     (path / "manifest.json").write_bytes(text)
     (path / "manifest.sha256").write_bytes(checkpoint._seal(text))
-    with pytest.raises(CheckpointError, match="names a file elsewhere"):
+    with pytest.raises(CheckpointError, match="is a file elsewhere"):
         checkpoint.load(path, device=CPU)
 
 

@@ -7,16 +7,15 @@ import io
 import json
 import os
 import struct
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors.torch
 import torch
+from forging import described
 
 from ganforge import export
 from ganforge.engine import checkpoint
@@ -34,6 +33,7 @@ def saved(state: Any) -> bytes:
     return buffer.getvalue()
 
 
+@cache
 def squeezed(content: bytes, zeros: int) -> bytes:
     """The same archive with its storages grown to so many zeros, and compressed."""
     buffer = io.BytesIO()
@@ -68,7 +68,7 @@ def deep(levels: int) -> bytes:
 
 
 NOT_WHOLE: dict[str, tuple[Callable[[], bytes], str]] = {
-    "compressed": (lambda: squeezed(saved({"w": torch.zeros(4)}), 1 << 30), "it is compressed"),
+    "compressed": (lambda: squeezed(saved({"w": torch.zeros(4)}), 1 << 28), "it is compressed"),
     "claims": (
         lambda: claimed(saved({"w": torch.zeros(4)}), 0xFFFFFFF0),
         "its parts claim to be larger than the whole",
@@ -99,42 +99,6 @@ def test_a_checkpoint_takes_no_more_memory_than_it_has_bytes(forged: Forge, name
     path = forged(make())
     with pytest.raises(GanforgeError, match=words):
         checkpoint.load(path, device=CPU)
-
-
-def test_the_limit_is_kept(forged: Forge) -> None:
-    """A process that may take 300 MB more than it has reads none of them into memory."""
-    path = forged(NOT_WHOLE["compressed"][0]())
-    script = (
-        "import resource, sys, torch\n"
-        "from pathlib import Path\n"
-        "from ganforge.engine import checkpoint\n"
-        "now = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (now + 300_000_000,) * 2)\n"
-        "try:\n"
-        "    checkpoint.load(Path(sys.argv[1]), device=torch.device('cpu'))\n"
-        "except checkpoint.CheckpointError as error:\n"
-        "    sys.exit(error.reason)\n"
-    )
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, env=environment
-    )
-    assert done.stderr.strip() == "it is compressed, and could unpack to any size"
-
-
-def described(run: Path, **facts: Any) -> bytes:
-    """An exported generator with a changed description; tensors as they were."""
-    kept = run / "generator.safetensors"
-    with safetensors.safe_open(kept, "pt") as file:
-        metadata = json.loads(file.metadata()["ganforge"])
-    for path, value in facts.items():
-        *parents, last = path.split("__")
-        place = metadata
-        for parent in parents:
-            place = place[parent]
-        place[last] = value
-    tensors = safetensors.torch.load_file(kept)
-    return safetensors.torch.save(tensors, {"ganforge": json.dumps(metadata)})
 
 
 HEADERS = {
@@ -247,7 +211,7 @@ def test_a_checkpoint_of_links_and_pipes(forged: Forge, run: Path) -> None:
     path = forged(content)
     state.unlink()
     state.symlink_to(elsewhere)
-    with pytest.raises(checkpoint.CheckpointError, match="names a file elsewhere"):
+    with pytest.raises(checkpoint.CheckpointError, match="is a file elsewhere"):
         checkpoint.load(path, device=CPU)
     state.unlink()
     os.mkfifo(state)

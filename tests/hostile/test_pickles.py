@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import json
 import pickle
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from forging import Call
 from payloads import KINDS, Evil, archive
 
-from ganforge.cli import main
 from ganforge.engine import checkpoint
 
 CPU = torch.device("cpu")
-Call = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def ganforge(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
-    """``ganforge(*arguments)``: the exit code and all that was said."""
-
-    def call(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["ganforge", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0), "".join(capfd.readouterr())
-
-    return call
 
 
 @pytest.fixture
