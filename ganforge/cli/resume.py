@@ -86,8 +86,9 @@ def _load(run: Run, found: Loaded) -> None:
     from ganforge.resuming import check_trainer
 
     try:
-        check_trainer(found.state["trainer"], run.trainer.state_dict())
-        run.load_state_dict(found.state)
+        as_built = run.trainer.state_dict()
+        run.load_state_dict(found.state)  # first, as it names the network that does not fit
+        check_trainer(found.state["trainer"], as_built)
     except GanforgeError:
         raise
     except Exception as error:  # a stranger's state can make any code that takes it fail

