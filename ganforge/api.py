@@ -1,42 +1,65 @@
 """The public names that components build on. Importing this module imports torch."""
 
+from typing import Annotated
+
 from ganforge.durations import Every
 from ganforge.engine.adversarial import AdversarialLoss, AdversarialRound, Regularizer, Side
+from ganforge.engine.augmentation import Augmentation
 from ganforge.engine.callback import Callback
+from ganforge.engine.calling import asks_for, call
 from ganforge.engine.checkpoint import prune as prune_checkpoints
-from ganforge.engine.data import Batch, Dataset, MapDataset
+from ganforge.engine.data import AnyDataset, Batch, Dataset, MapDataset, normalised
 from ganforge.engine.files import write_atomic
-from ganforge.engine.game import Game, Phase, Term
+from ganforge.engine.game import Game, Phase, Term, join, judge_scores
+from ganforge.engine.latent import Latent
 from ganforge.engine.round import Draw, Play, Round
 from ganforge.engine.run import Run
+from ganforge.engine.show import Panel, Show, class_rows
 from ganforge.engine.tally import Values
 from ganforge.errors import DataError, GanforgeError, PluginError, UsageError
-from ganforge.pictures import grid, save_png
+from ganforge.nested import Nested
+from ganforge.pictures import draw, grid, save_png
 
 __all__ = [
     "AdversarialLoss",
     "AdversarialRound",
+    "AnyDataset",
+    "Augmentation",
     "Batch",
     "Callback",
     "DataError",
     "Dataset",
+    "DatasetOption",
     "Draw",
     "Every",
     "Game",
     "GanforgeError",
+    "Latent",
     "MapDataset",
+    "Panel",
     "Phase",
     "Play",
     "PluginError",
     "Regularizer",
     "Round",
     "Run",
+    "Show",
     "Side",
     "Term",
     "UsageError",
     "Values",
+    "asks_for",
+    "call",
+    "class_rows",
+    "draw",
     "grid",
+    "join",
+    "judge_scores",
+    "normalised",
     "prune_checkpoints",
     "save_png",
     "write_atomic",
 ]
+
+DatasetOption = Annotated[AnyDataset, Nested("dataset")]
+"""An option that is a data set itself: the recipe writes ``{use: NAME, option: value}``."""

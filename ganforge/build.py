@@ -7,42 +7,30 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 import ganforge
 from ganforge import export
+from ganforge.construct import construct
 from ganforge.engine.average import Average
 from ganforge.engine.callback import Callback, Facts
-from ganforge.engine.data import AnyDataset
-from ganforge.engine.evaluating import evaluating
+from ganforge.engine.data import AnyDataset, Batch, Dataset, MapDataset
 from ganforge.engine.feed import Feed, make_feed
-from ganforge.engine.game import Game, Term, batches_per_step, optimizer_steps, rank
+from ganforge.engine.game import Game, Term, batches_per_step, optimizer_steps
 from ganforge.engine.latent import Latent
-from ganforge.engine.memory import ran_out
 from ganforge.engine.run import Run
 from ganforge.engine.streams import Streams
 from ganforge.engine.trainer import Settings, Trainer
 from ganforge.environment import device_name, identity
-from ganforge.errors import GanforgeError, PluginError, UsageError
-from ganforge.recipe.schema import Recipe, Spec
+from ganforge.errors import UsageError
+from ganforge.networks import injected, make_networks, try_out
+from ganforge.recipe.schema import Recipe
 from ganforge.registry import Component
-
-MADE: dict[str, type | UnionType] = {
-    "dataset": AnyDataset,
-    "generator": nn.Module,
-    "discriminator": nn.Module,
-    "game": Game,
-    "optimizer": Optimizer,
-    "schedule": LRScheduler,
-    "callback": Callback,
-}
-"""What a component of each kind must be."""
 
 
 @dataclass
@@ -54,42 +42,6 @@ class Prepared:
     trainer: Trainer
 
 
-def construct(spec: Spec, **injected: Any) -> Any:
-    """Make a component; a fault in its code is reported as its plugin's.
-
-    Raises:
-        PluginError: The constructor raised something that is not meant for the user, or made
-            something that its kind is not.
-    """
-    made = guarded(spec.component, lambda: spec.target(**spec.options, **injected))
-    wanted = MADE.get(spec.component.kind, object)
-    if not isinstance(made, wanted):
-        names = " or ".join(f"{cls.__module__}.{cls.__qualname__}" for cls in one_of(wanted))
-        raise PluginError(f"{spec.component} is no {names} but {type(made)}")
-    return made
-
-
-def one_of(wanted: type | UnionType) -> tuple[type, ...]:
-    """The classes that will do."""
-    return get_args(wanted) or (wanted,)
-
-
-def guarded(component: Component, call: Callable[[], Any]) -> Any:
-    """Run a plugin's code; its own clear errors pass, others are reported as the plugin's."""
-    try:
-        return call()
-    except GanforgeError as error:
-        error.message = f"{component.kind} '{component.name}': {error.message}"
-        raise
-    except Exception as error:
-        if ran_out(error):
-            raise UsageError(
-                f"{component.kind} '{component.name}' needs more memory than there is",
-                hint="Make it smaller by its options, or lower train.batch_size or latent.dim.",
-            ) from error
-        raise PluginError(f"{component} failed: {error!r}") from error
-
-
 def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
     """Read the data, build the networks and see that they fit together.
 
@@ -97,12 +49,13 @@ def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
         GanforgeError: They do not, or the data cannot be read.
     """
     streams = Streams(recipe.head.seed)
-    latent = Latent(recipe.latent.dim, recipe.latent.distribution)
+    latent = Latent(**recipe.latent.model_dump())
     dataset: AnyDataset = construct(recipe.dataset)
     game = _game(recipe)
-    networks = _networks(recipe, dataset, streams, device)
-    _try_out(recipe, game, networks, latent, dataset, device)
+    networks = make_networks(recipe, game, dataset, latent, streams, device)
+    try_out(recipe, game, networks, latent, dataset, device)
     batch_size = recipe.train.batch_size
+    _check_portions(game, batch_size, recipe.train.micro_batches)
     feed = make_feed(
         dataset,
         batch_size=batch_size,
@@ -124,8 +77,9 @@ def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
         for name, spec in recipe.optimizers.items()
     }
     schedules = _schedules(recipe, game, optimizers, settings.total_steps)
-    sampler = game.sampler
-    averages = {sampler: Average(networks[sampler], decay=recipe.ema.decay)} if recipe.ema else {}
+    averages = {}
+    if recipe.ema:
+        averages[game.sampler] = Average(networks[game.sampler], **recipe.ema.model_dump())
     trainer = Trainer(
         game=game,
         networks=networks,
@@ -161,6 +115,9 @@ def start(
         batch_size=recipe.train.batch_size,
         sample_shape=prepared.dataset.sample_shape,
         quiet=quiet,
+        num_classes=prepared.dataset.num_classes,
+        examples=_examples(prepared),
+        picture=_picture(prepared.dataset),
     )
     plugins = {c.plugin.name: identity(c.plugin) for c in _components(recipe)}
     return Run(
@@ -183,28 +140,58 @@ def start(
     )
 
 
+def _examples(prepared: Prepared) -> Callable[[int], Batch]:
+    """Gives so many samples of the data set, chosen once, with those of its source."""
+    dataset, trainer = prepared.dataset, prepared.trainer
+
+    def rows(count: int, of: AnyDataset, stream: str) -> Tensor:
+        chosen = torch.randperm(len(of), generator=trainer.streams.generator(stream))[:count]
+        return chosen.repeat(ceil(count / len(chosen)))[:count]
+
+    def examples(count: int) -> Batch:
+        places = rows(count, dataset, "examples")
+        samples, labels = dataset.gather(places)
+        source = None
+        if dataset.source is not None:
+            others = places if dataset.paired else rows(count, dataset.source, "source_examples")
+            source = dataset.source.gather(others)[0].to(trainer.device)
+        moved = None if labels is None else labels.to(trainer.device)
+        return Batch.of(samples.to(trainer.device), moved, source)
+
+    return examples
+
+
+def _picture(dataset: AnyDataset) -> Callable[[Tensor, int | None], Any] | None:
+    """How the data set draws samples, if it has a way of its own."""
+    if type(dataset).picture in (Dataset.picture, MapDataset.picture):
+        return None
+    return dataset.picture
+
+
+def _check_portions(game: Game, batch_size: int, micro_batches: int) -> None:
+    portions = game.portions * micro_batches
+    if batch_size % portions and game.portions > 1:
+        raise UsageError(
+            f"the game judges {game.portions} samples together, which a batch of {batch_size} in "
+            f"{micro_batches} parts cannot be divided into",
+            hint=f"Choose a train.batch_size that is a multiple of {portions}.",
+        )
+
+
 def _game(recipe: Recipe) -> Game:
     loss = construct(recipe.loss)
     regularizers: dict[str, Term] = {}
     for term in recipe.regularizers:
         name = _unused(term.spec.component.name, regularizers)
         regularizers[name] = Term(name, construct(term.spec), term.weight, term.every)
-    supply = {"loss": loss, "regularizers": list(regularizers.values())}
+    augmentations = [construct(spec) for spec in recipe.augmentations]
+    supply = {
+        "loss": loss,
+        "regularizers": list(regularizers.values()),
+        "augmentations": augmentations,
+    }
     game: Game = construct(recipe.game, **{name: supply[name] for name in recipe.game.injected})
     return game
-
-
-def _networks(
-    recipe: Recipe, dataset: AnyDataset, streams: Streams, device: torch.device
-) -> dict[str, nn.Module]:
-    """Every network of the game; each one's random start depends on the seed and its name only."""
-    networks = {}
-    for name, spec in recipe.networks.items():
-        injected = _injected(spec, recipe, dataset)
-        with streams.isolated("weights", name):
-            network = construct(spec, **injected)
-        networks[name] = network.to(device).train()
-    return networks
 
 
 def _schedules(
@@ -217,40 +204,6 @@ def _schedules(
         supply = {"optimizer": optimizers[name], "total_steps": steps}
         schedules[name] = construct(spec, **{key: supply[key] for key in spec.injected})
     return schedules
-
-
-def _injected(spec: Spec, recipe: Recipe, dataset: AnyDataset) -> dict[str, Any]:
-    supply = {
-        "image_shape": dataset.sample_shape,
-        "num_classes": dataset.num_classes,
-        "latent_dim": recipe.latent.dim,
-    }
-    return {name: supply[name] for name in sorted(spec.injected)}
-
-
-def _try_out(
-    recipe: Recipe,
-    game: Game,
-    networks: dict[str, nn.Module],
-    latent: Latent,
-    dataset: AnyDataset,
-    device: torch.device,
-) -> None:
-    """One forward pass: a shape that does not fit is told before anything is written."""
-    generator, spec = networks[game.sampler], recipe.networks[game.sampler]
-    latents = latent.sample(2, torch.Generator(device).manual_seed(0))
-    with torch.no_grad(), torch.random.fork_rng(), evaluating(generator):
-        samples = guarded(spec.component, lambda: generator(latents))
-    if tuple(samples.shape[1:]) != dataset.sample_shape:
-        raise UsageError(
-            f"generator '{spec.component.name}' makes samples of shape "
-            f"{tuple(samples.shape[1:])}, but the data are {dataset.sample_shape}",
-            hint="Change the generator's options, or the size that the data set gives.",
-        )
-    if game.judge is not None:
-        judge, spec = networks[game.judge], recipe.networks[game.judge]
-        with torch.no_grad(), torch.random.fork_rng(), evaluating(judge):
-            guarded(spec.component, lambda: rank(judge, samples))
 
 
 def _total_steps(recipe: Recipe, game: Game, feed: Feed) -> int:
@@ -278,11 +231,12 @@ def _components(recipe: Recipe) -> list[Component]:
         recipe.loss,
         *recipe.networks.values(),
         *(term.spec for term in recipe.regularizers),
+        *recipe.augmentations,
         *recipe.optimizers.values(),
         *recipe.schedules.values(),
         *recipe.callbacks,
     ]
-    return [spec.component for spec in specs]
+    return [inner.component for spec in specs for inner in spec.all()]
 
 
 def _export(run: Run, prepared: Prepared) -> None:
@@ -301,9 +255,11 @@ def _export(run: Run, prepared: Prepared) -> None:
             "package": f"{plugin.package} {plugin.version}",
             "plugin_file": _file_name(plugin.path) if plugin.path else None,
             "options": spec.written,
-            "injected": _injected(spec, recipe, prepared.dataset),
-            "latent": recipe.latent.model_dump(),
+            "injected": injected(name, spec, trainer.game, prepared.dataset, trainer.latent),
+            "latent": recipe.latent.plain(),
             "sample_shape": prepared.dataset.sample_shape,
+            "num_classes": prepared.dataset.num_classes,
+            "samples_of": trainer.game.samples_of,
             "recipe": recipe.head.name,
             "step": run.clock.step,
             "averaged": name in trainer.averages,

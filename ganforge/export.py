@@ -207,16 +207,16 @@ def _contents(path: Path, device: torch.device) -> tuple[dict[str, Any], dict[st
 
 def _check_latents(path: Path, facts: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     """See that the latents are those of such a network, before there is memory taken for them."""
-    dim = facts["latent"]["dim"]
-    known = facts["injected"].get("latent_dim", dim)
-    if known != dim:
+    size = Latent(**facts["latent"]).size
+    known = facts["injected"].get("latent_dim", size)
+    if known != size:
         raise GanforgeError(
-            f"{path}: its description is damaged: latents of {dim} numbers for a network that "
+            f"{path}: its description is damaged: latents of {size} numbers for a network that "
             f"takes {known}"
         )
     weights = sum(value.numel() for value in tensors.values())
-    if dim > max(_LATENTS, weights):
+    if size > max(_LATENTS, weights):
         raise GanforgeError(
-            f"{path}: its description is damaged: latents of {dim} numbers for a network that has "
+            f"{path}: its description is damaged: latents of {size} numbers for a network that has "
             f"{weights:,}"
         )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "ganforge"
 
-VERSION = 1
+VERSION = 2
 """Of the hooks. A plugin module may say which it needs at least: ``GANFORGE_HOOKS = 1``."""
 
 hookspec = pluggy.HookspecMarker(NAMESPACE)
@@ -32,6 +32,7 @@ KINDS = (
     "dataset",
     "generator",
     "discriminator",
+    "encoder",
     "game",
     "loss",
     "regularizer",
@@ -77,6 +78,10 @@ class Hooks:
         """Add discriminators (``nn.Module``: samples to logits, or a dict with ``logits``)."""
 
     @hookspec
+    def register_encoders(self, register: Register) -> None:
+        """Add encoders (``nn.Module``: samples to latents or to parts of them)."""
+
+    @hookspec
     def register_games(self, register: Register) -> None:
         """Add games (subclasses of ``ganforge.api.Game``)."""
 
@@ -90,7 +95,7 @@ class Hooks:
 
     @hookspec
     def register_augmentations(self, register: Register) -> None:
-        """Add augmentations of what a discriminator sees."""
+        """Add augmentations of what a discriminator sees (``ganforge.api.Augmentation``)."""
 
     @hookspec
     def register_optimizers(self, register: Register) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import typing
@@ -14,12 +15,16 @@ import pydantic
 import pydantic_core
 
 from ganforge.errors import PluginError, choices_text
+from ganforge.nested import nested_kind, written_type
 from ganforge.optionproblems import OptionProblem, problems_of
 
 INJECTED: Mapping[str, frozenset[str]] = {
-    "generator": frozenset({"image_shape", "latent_dim", "num_classes"}),
-    "discriminator": frozenset({"image_shape", "num_classes"}),
-    "game": frozenset({"loss", "regularizers"}),
+    "generator": frozenset({"image_shape", "latent_dim", "num_classes", "source_shape"}),
+    "discriminator": frozenset(
+        {"image_shape", "latent_dim", "code_dim", "num_classes", "source_shape"}
+    ),
+    "encoder": frozenset({"image_shape", "latent_dim", "code_dim", "num_classes"}),
+    "game": frozenset({"loss", "regularizers", "augmentations"}),
     "optimizer": frozenset({"params"}),
     "schedule": frozenset({"optimizer", "total_steps"}),
 }
@@ -28,9 +33,12 @@ INJECTED: Mapping[str, frozenset[str]] = {
 _SET_ELSEWHERE: Mapping[str, str] = {
     "image_shape": "Remove it; the data set decides it.",
     "num_classes": "Remove it; the data set decides it.",
+    "source_shape": "Remove it; the source of the data set decides it.",
     "latent_dim": "Remove it; write 'latent: {dim: NUMBER}' in the recipe.",
+    "code_dim": "Remove it; write 'latent: {categorical: [NUMBER], continuous: NUMBER}'.",
     "loss": "Remove it; 'loss' is a key of the recipe itself.",
     "regularizers": "Remove it; 'regularizers' is a key of the recipe itself.",
+    "augmentations": "Remove it; 'augmentations' is a key of the recipe itself.",
     "total_steps": "Remove it; 'train' says how long a run is.",
 }
 """Where a recipe decides what the framework supplies."""
@@ -50,11 +58,13 @@ class Signature:
         kind: The component's kind.
         model: The options as a pydantic model; its fields carry types, bounds and defaults.
         injected: Names that the constructor asks the framework for.
+        nested: Options that are components themselves, with their kinds.
     """
 
     kind: str
     model: type[pydantic.BaseModel]
     injected: frozenset[str]
+    nested: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def check(self, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[OptionProblem]]:
         """Validate options as YAML gives them.
@@ -117,6 +127,7 @@ def read_signature(target: Callable[..., Any], kind: str) -> Signature:
     injected = INJECTED.get(kind, frozenset())
     fields: dict[str, Any] = {}
     asked: set[str] = set()
+    nested: dict[str, str] = {}
     for parameter in _parameters(function, is_class=inspect.isclass(target)):
         if parameter.name in injected:
             asked.add(parameter.name)
@@ -144,7 +155,11 @@ def read_signature(target: Callable[..., Any], kind: str) -> Signature:
                 hint="Give the option another name.",
             )
         default = ... if parameter.default is parameter.empty else parameter.default
-        fields[parameter.name] = (hints[parameter.name], default)
+        hint = hints[parameter.name]
+        if (inner := nested_kind(hint)) is not None:
+            nested[parameter.name] = inner
+            hint = written_type(inner) if default is ... else written_type(inner) | None
+        fields[parameter.name] = (hint, default)
     config = pydantic.ConfigDict(
         extra="forbid",
         arbitrary_types_allowed=True,
@@ -153,7 +168,7 @@ def read_signature(target: Callable[..., Any], kind: str) -> Signature:
     )
     model = pydantic.create_model(name, __config__=config, **fields)
     _check_defaults(model, name)
-    return Signature(kind, model, frozenset(asked))
+    return Signature(kind, model, frozenset(asked), nested)
 
 
 def _check_defaults(model: type[pydantic.BaseModel], name: str) -> None:

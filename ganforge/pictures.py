@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,23 @@ def to_pixels(images: Tensor) -> Pixels:
         )
     scaled = images.detach().float().add(1.0).mul(127.5).round().clamp(0, 255)
     return scaled.byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def draw(
+    samples: Tensor,
+    columns: int | None = None,
+    picture: Callable[[Tensor, int | None], Image.Image] | None = None,
+) -> Image.Image:
+    """One picture of samples ``(N, ...)``: as their data set draws them, or as a grid of images.
+
+    Args:
+        samples: What to draw.
+        columns: Samples in a row.
+        picture: The data set's own way, as in ``run.facts.picture``.
+    Raises:
+        GanforgeError: They are no images, and there is no other way.
+    """
+    return grid(samples, columns=columns) if picture is None else picture(samples, columns)
 
 
 def grid(images: Tensor, *, columns: int | None = None, padding: int = 2) -> Image.Image:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ganforge.engine.augmentation import Augmentation, Side
+from ganforge.engine.calling import call
 from ganforge.engine.game import judge_scores
 from ganforge.engine.round import Play, Round
+from ganforge.errors import UsageError
 
-Side = Literal["real", "fake"]
+__all__ = ["AdversarialLoss", "AdversarialRound", "Regularizer", "Side"]
 
 
 class AdversarialRound(Round):
     """A generator against a discriminator on one micro-batch.
 
     While the generator does not learn, fakes are made without a graph. A frozen discriminator
-    passes gradients through and collects none.
+    passes gradients through and collects none. Either gets what its ``forward`` names beside its
+    input (:mod:`ganforge.engine.calling`): ``labels`` make it class-conditional.
 
     Args:
         play: What the engine knows about this micro-batch.
@@ -30,6 +34,9 @@ class AdversarialRound(Round):
         stream: The random stream of the latents; two rounds of one phase that should see different
             latents name different streams.
         belief: Turns scores into what is shown as D(x); the loss knows which function that is.
+        augmentations: What is done to samples before they are judged, in this order.
+        pack: How many samples the discriminator judges together (Lin et al. 2018,
+            arXiv:1712.04086): they are concatenated along their first axis, and get one score.
     """
 
     def __init__(
@@ -41,6 +48,8 @@ class AdversarialRound(Round):
         joint: bool = False,
         stream: str = "latent",
         belief: Callable[[Tensor], Tensor] = torch.sigmoid,
+        augmentations: Sequence[Augmentation] = (),
+        pack: int = 1,
     ) -> None:
         super().__init__(play)
         self.generator = generator
@@ -48,6 +57,8 @@ class AdversarialRound(Round):
         self.joint = joint and self.learns(discriminator)
         self.stream = stream
         self.belief = belief
+        self.augmentations = augmentations
+        self.pack = pack
         self._judged: dict[Side, dict[str, Tensor]] = {}
 
     @cached_property
@@ -56,8 +67,17 @@ class AdversarialRound(Round):
         return self.prepared("real", self.play.batch.samples)
 
     @cached_property
+    def source(self) -> Tensor | None:
+        """Samples ``(N, ...)`` of the data set's source, if it has one."""
+        return self.play.batch.source
+
+    @cached_property
     def labels(self) -> Tensor | None:
-        """Class indices of the real samples ``(N,)``, if the data set has any."""
+        """Class indices of the real samples ``(N,)``, if the data set has any.
+
+        The fakes are made of the same classes, so that classes are as frequent among them as in
+        the data.
+        """
         return self.play.batch.labels
 
     @cached_property
@@ -65,27 +85,39 @@ class AdversarialRound(Round):
         """Latents ``(N, latent_dim)``, fresh in every play of every phase."""
         return self.play.draw.latents(self.play.latent, self.stream)
 
+    def generate(self, latents: Tensor) -> Tensor:
+        """What the generator makes ``(N, ...)`` of any latents ``(N, latent_dim)``."""
+        made: Tensor = call(
+            self.network(self.generator), latents, labels=self.labels, source=self.source
+        )
+        return made
+
     @cached_property
     def fake(self) -> Tensor:
         """Generated samples ``(N, ...)``, from :attr:`latent`."""
         with torch.set_grad_enabled(self.learns(self.generator)):
-            samples: Tensor = self.network(self.generator)(self.latent)
+            samples = self.generate(self.latent)
         return self.prepared("fake", samples)
+
+    def beside(self, side: Side | None) -> dict[str, Tensor | None]:
+        """What a discriminator may ask for beside the samples of a side, or other samples."""
+        return {"labels": self.labels, "source": self.source}
 
     def judge(self, samples: Tensor) -> dict[str, Tensor]:
         """Everything the discriminator returns for any samples: ``logits`` and other heads."""
-        return judge_scores(self.network(self.discriminator)(samples), len(samples))
+        return self._heads(self._shown(samples, "points"), self.beside(None))
 
     def outputs(self, side: Side) -> dict[str, Tensor]:
         """Everything the discriminator returns for the real or the fake samples."""
         if side not in self._judged:
             if self.joint:
-                count = len(self.real)
-                both = self.judge(torch.cat([self.real, self.fake]))
-                self._judged["real"] = {name: head[:count] for name, head in both.items()}
-                self._judged["fake"] = {name: head[count:] for name, head in both.items()}
+                self._judge_jointly()
             else:
-                self._judged[side] = self.judge(self.real if side == "real" else self.fake)
+                samples = self.real if side == "real" else self.fake
+                self._judged[side] = self._heads(self._shown(samples, side), self.beside(side))
+            if self.learns(self.discriminator):
+                for each in ("real", "fake") if self.joint else (side,):
+                    self._tell_augmentations(each)
         return self._judged[side]
 
     def scores(self, side: Side) -> Tensor:
@@ -94,10 +126,49 @@ class AdversarialRound(Round):
 
     def observe(self) -> dict[str, Tensor]:
         """D(x) as ``belief_real`` and D(G(z)) as ``belief_fake``, where they were computed."""
-        return {
+        found = {
             f"belief_{side}": self.belief(heads["logits"].detach()).mean()
             for side, heads in self._judged.items()
         }
+        if self.learns(self.discriminator):
+            for augmentation in self.augmentations:
+                found |= augmentation.observe()
+        return found
+
+    def _shown(self, samples: Tensor, side: str) -> Tensor:
+        for number, augmentation in enumerate(self.augmentations):
+            samples = augmentation(samples, self.play.draw, f"augmentation/{number}/{side}")
+        return samples
+
+    def _heads(self, samples: Tensor, beside: dict[str, Tensor | None]) -> dict[str, Tensor]:
+        count = len(samples)
+        if self.pack > 1:
+            if count % self.pack:
+                raise UsageError(
+                    f"{count} samples cannot be judged in packs of {self.pack}",
+                    hint=f"Choose a train.batch_size that is a multiple of {self.pack}.",
+                )
+            count //= self.pack
+            samples = samples.reshape(count, -1, *samples.shape[2:])
+            beside = {}  # whatever stands beside one sample does not stand beside a pack
+        return judge_scores(call(self.network(self.discriminator), samples, **beside), count)
+
+    def _judge_jointly(self) -> None:
+        real, fake = self.beside("real"), self.beside("fake")
+        samples = torch.cat([self._shown(self.real, "real"), self._shown(self.fake, "fake")])
+        beside = {name: _joined(value, fake[name]) for name, value in real.items()}
+        both = self._heads(samples, beside)
+        count = len(self.real) // self.pack
+        self._judged["real"] = {name: head[:count] for name, head in both.items()}
+        self._judged["fake"] = {name: head[count:] for name, head in both.items()}
+
+    def _tell_augmentations(self, side: Side) -> None:
+        for augmentation in self.augmentations:
+            augmentation.judged(side, self._judged[side]["logits"].detach(), self)
+
+
+def _joined(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    return None if first is None or second is None else torch.cat([first, second])
 
 
 class AdversarialLoss:
@@ -126,8 +197,8 @@ class Regularizer:
     when the recipe is silent.
     """
 
-    phase: ClassVar[str] = "discriminator"
-    """The phase whose objective this joins."""
+    phase: ClassVar[str | tuple[str, ...]] = "discriminator"
+    """The phase whose objective this joins, or several."""
 
     differentiates: ClassVar[tuple[str, ...]] = ()
     """Inputs of the round (``"real"``, ``"fake"``) by which this differentiates."""
@@ -138,3 +209,6 @@ class Regularizer:
     def __call__(self, round: AdversarialRound) -> Tensor:
         """The penalty, per sample ``(N,)`` or scalar."""
         raise NotImplementedError
+
+    def after_step(self, networks: Mapping[str, nn.Module]) -> None:
+        """After the optimizers of the phase have stepped: what holds the weights in bounds."""

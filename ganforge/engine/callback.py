@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
+from ganforge.engine.data import Batch
 from ganforge.engine.tally import Values
 
 if TYPE_CHECKING:
@@ -54,9 +58,16 @@ class Facts:
         batch_size: Samples in a batch.
         sample_shape: Shape of one sample, ``(C, H, W)`` for images.
         quiet: The user asked for no progress on the terminal.
+        num_classes: How many classes the data have, or None.
+        examples: Gives so many real samples, always the same ones.
+        picture: Draws samples as the data set says (a ``PIL.Image``, from samples and columns), or
+            None where they are images that make a grid.
     """
 
     name: str
     batch_size: int
     sample_shape: tuple[int, ...]
     quiet: bool = False
+    num_classes: int | None = None
+    examples: Callable[[int], Batch] | None = None
+    picture: Callable[[Tensor, int | None], Any] | None = None

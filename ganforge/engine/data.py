@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,12 +22,21 @@ class Dataset:
             used as they are.
         labels: int64 class indices ``(N,)``, or None.
         num_classes: How many classes the labels name, or None without labels.
+        source: The data set of another domain, for games that translate from it into this one.
+        paired: Whether the n-th sample of the source belongs to the n-th of this one; if not, the
+            source is dealt out in an order of its own.
     Raises:
         DataError: The tensors do not fit together.
     """
 
     def __init__(
-        self, *, samples: Tensor, labels: Tensor | None = None, num_classes: int | None = None
+        self,
+        *,
+        samples: Tensor,
+        labels: Tensor | None = None,
+        num_classes: int | None = None,
+        source: AnyDataset | None = None,
+        paired: bool = False,
     ) -> None:
         if samples.dtype not in (torch.uint8, torch.float32):
             raise DataError(f"samples must be uint8 or float32, not {samples.dtype}")
@@ -41,9 +51,23 @@ class Dataset:
         self.samples = samples
         self.labels = labels
         self.num_classes = num_classes
+        self.source = source
+        self.paired = paired
+        _check_pairs(len(samples), source, paired)
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def picture(self, samples: Tensor, columns: int | None = None) -> Any:
+        """What samples ``(N, ...)`` like those of this data set look like: a ``PIL.Image``.
+
+        None, as here, for images ``(N, C, H, W)``: they are laid out in a grid.
+
+        Args:
+            samples: Such samples.
+            columns: Samples in a row, where there are rows.
+        """
+        return None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -65,11 +89,29 @@ class MapDataset(ABC):
     Args:
         sample_shape: Shape of one sample, ``(C, H, W)`` for images.
         num_classes: How many classes the labels name, or None without labels.
+        source: As of :class:`Dataset`.
+        paired: As of :class:`Dataset`.
     """
 
-    def __init__(self, *, sample_shape: tuple[int, ...], num_classes: int | None = None) -> None:
+    source: AnyDataset | None = None
+    paired = False
+
+    def __init__(
+        self,
+        *,
+        sample_shape: tuple[int, ...],
+        num_classes: int | None = None,
+        source: AnyDataset | None = None,
+        paired: bool = False,
+    ) -> None:
         self.sample_shape = tuple(sample_shape)
         self.num_classes = num_classes
+        self.source = source
+        self.paired = paired
+
+    def picture(self, samples: Tensor, columns: int | None = None) -> Any:
+        """As :meth:`Dataset.picture`."""
+        return None
 
     @abstractmethod
     def __len__(self) -> int:
@@ -122,19 +164,30 @@ class MapDataset(ABC):
 AnyDataset = Dataset | MapDataset
 
 
+def _check_pairs(count: int, source: AnyDataset | None, paired: bool) -> None:
+    if paired and (source is None or len(source) != count):
+        other = "no source" if source is None else f"{len(source)} samples in its source"
+        raise DataError(f"the data set is paired, and has {count} samples, but {other}")
+
+
 @dataclass(frozen=True)
 class Batch:
-    """Real samples ``(N, ...)`` as float32 (images in [-1, 1]) and their labels ``(N,)``."""
+    """What one play sees of the data.
+
+    Args:
+        samples: Real samples ``(N, ...)``, float32; images are in [-1, 1].
+        labels: Their class indices ``(N,)``, if there are classes.
+        source: Samples ``(N, ...)`` of the data set's source, if it has one.
+    """
 
     samples: Tensor
     labels: Tensor | None = None
+    source: Tensor | None = None
 
     @classmethod
-    def of(cls, samples: Tensor, labels: Tensor | None) -> Batch:
+    def of(cls, samples: Tensor, labels: Tensor | None, source: Tensor | None = None) -> Batch:
         """uint8 images are normalised to [-1, 1]; other samples are taken as they are."""
-        if samples.dtype == torch.uint8:
-            samples = samples.float().div_(127.5).sub_(1.0)
-        return cls(samples, labels)
+        return cls(normalised(samples), labels, None if source is None else normalised(source))
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -142,4 +195,12 @@ class Batch:
     def part(self, where: slice) -> Batch:
         """A micro-batch of this batch."""
         labels = None if self.labels is None else self.labels[where]
-        return Batch(self.samples[where], labels)
+        source = None if self.source is None else self.source[where]
+        return Batch(self.samples[where], labels, source)
+
+
+def normalised(samples: Tensor) -> Tensor:
+    """uint8 images as float32 in [-1, 1]; other samples as they are."""
+    if samples.dtype != torch.uint8:
+        return samples
+    return samples.float().div_(127.5).sub_(1.0)

@@ -39,12 +39,19 @@ class Order:
         batch_size: Samples in a batch.
         streams: The run's random streams.
         device: Where the indices are needed.
+        stream: The random stream of the permutations.
     Raises:
         DataError: The data set holds fewer samples than one batch.
     """
 
     def __init__(
-        self, count: int, *, batch_size: int, streams: Streams, device: torch.device
+        self,
+        count: int,
+        *,
+        batch_size: int,
+        streams: Streams,
+        device: torch.device,
+        stream: str = "data_order",
     ) -> None:
         if count < batch_size:
             raise DataError(
@@ -55,6 +62,7 @@ class Order:
         self.batch_size = batch_size
         self.streams = streams
         self.device = device
+        self.stream = stream
         self._permutation: tuple[int, Tensor] | None = None
 
     @property
@@ -65,11 +73,30 @@ class Order:
         """The samples ``(batch_size,)`` of a batch; batches are counted from 0 over the run."""
         epoch, index = divmod(number, self.batches_per_epoch)
         if self._permutation is None or self._permutation[0] != epoch:
-            generator = self.streams.generator("data_order", epoch)
+            generator = self.streams.generator(self.stream, epoch)
             order = torch.randperm(self.count, generator=generator)
             self._permutation = (epoch, order.to(self.device))
         start = index * self.batch_size
         return self._permutation[1][start : start + self.batch_size]
+
+
+def source_order(
+    dataset: AnyDataset, order: Order, *, batch_size: int, streams: Streams, device: torch.device
+) -> Order | None:
+    """Which samples of a data set's source make the n-th batch; None without a source.
+
+    Raises:
+        DataError: The source holds fewer samples than one batch.
+    """
+    if dataset.source is None or dataset.paired:
+        return None if dataset.source is None else order
+    return Order(
+        len(dataset.source),
+        batch_size=batch_size,
+        streams=streams,
+        device=device,
+        stream="source_order",
+    )
 
 
 class ResidentFeed:
@@ -87,9 +114,13 @@ class ResidentFeed:
     def __init__(
         self, dataset: Dataset, *, batch_size: int, streams: Streams, device: torch.device
     ) -> None:
-        self.order = Order(len(dataset), batch_size=batch_size, streams=streams, device=device)
+        places: dict[str, Any] = {"batch_size": batch_size, "streams": streams, "device": device}
+        self.order = Order(len(dataset), **places)
         self.samples = dataset.samples.to(device)
         self.labels = None if dataset.labels is None else dataset.labels.to(device)
+        self.source_order = source_order(dataset, self.order, **places)
+        assert dataset.source is None or isinstance(dataset.source, Dataset)
+        self.source = None if dataset.source is None else dataset.source.samples.to(device)
         self.drawn = 0
 
     @property
@@ -99,8 +130,12 @@ class ResidentFeed:
     def next(self) -> Batch:
         """The next batch; its content depends only on the seed and on how many came before."""
         rows = self.order.rows(self.drawn)
+        source = None
+        if self.source is not None and self.source_order is not None:
+            source = self.source[self.source_order.rows(self.drawn)]
         self.drawn += 1
-        return Batch.of(self.samples[rows], None if self.labels is None else self.labels[rows])
+        labels = None if self.labels is None else self.labels[rows]
+        return Batch.of(self.samples[rows], labels, source)
 
     def state_dict(self) -> dict[str, Any]:
         return {"drawn": self.drawn}
@@ -131,10 +166,17 @@ def make_feed(
     Raises:
         DataError: The data set holds fewer samples than one batch.
     """
-    if isinstance(dataset, Dataset) and workers == 0:
+    if workers == 0 and _in_memory(dataset) and isinstance(dataset, Dataset):
         return ResidentFeed(dataset, batch_size=batch_size, streams=streams, device=device)
     from ganforge.engine.loading import LoaderFeed
 
     return LoaderFeed(
         dataset, batch_size=batch_size, streams=streams, device=device, workers=workers
+    )
+
+
+def _in_memory(dataset: AnyDataset) -> bool:
+    """Whether all of it is, its source too."""
+    return isinstance(dataset, Dataset) and (
+        dataset.source is None or isinstance(dataset.source, Dataset)
     )

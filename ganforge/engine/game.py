@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from ganforge.engine.calling import call
 from ganforge.engine.round import Play, Round
+from ganforge.engine.show import Panel, Show, plain_samples
 from ganforge.errors import PluginError
 
 
@@ -25,7 +27,8 @@ class Term:
         function: Takes the round, returns a per-sample ``(N,)`` or scalar tensor; never calls
             ``backward``. If it has ``state_dict`` and ``load_state_dict``, its state is saved. If
             it has ``differentiates`` (names such as ``"real"``), those inputs of the round are
-            prepared as leaves before anyone uses them.
+            prepared as leaves before anyone uses them. If it has ``after_step``, that is called
+            with all networks after the optimizers of its phase have stepped.
         weight: Its factor in the sum.
         every: Lazy regularisation (Karras et al. 2020, arXiv:1912.04958): computed in every k-th
             play of the phase only, and then scaled by k.
@@ -89,8 +92,14 @@ class Game(ABC):
     sampler: ClassVar[str] = "generator"
     """The network that turns latents into samples."""
 
-    judge: ClassVar[str | None] = "discriminator"
+    judge: str | None = "discriminator"
     """The network that ranks samples for ``generate --best-of``, if the game has one."""
+
+    samples_of: ClassVar[Literal["latents", "source"]] = "latents"
+    """What the sampler's input is: latents, or samples of the data set's source."""
+
+    portions: int = 1
+    """Every micro-batch must have a multiple of so many samples."""
 
     @abstractmethod
     def phases(self) -> Sequence[Phase]:
@@ -100,12 +109,71 @@ class Game(ABC):
         """A round for one micro-batch of one phase."""
         return Round(play)
 
-    def state_dict(self) -> dict[str, Any]:
-        """What the game itself must remember between steps."""
+    def shapes(
+        self, network: str, sample: tuple[int, ...], source: tuple[int, ...] | None
+    ) -> Mapping[str, tuple[int, ...] | None]:
+        """What a network is told of shapes, where its constructor asks.
+
+        Args:
+            network: Its name.
+            sample: Shape of one sample of the data set.
+            source: Shape of one sample of the data set's source, if it has one.
+        Returns:
+            ``image_shape``, of what it makes or judges, and ``source_shape``, of what it starts
+            from.
+        """
+        return {"image_shape": sample, "source_shape": source}
+
+    def pictures(self, show: Show) -> Mapping[str, Panel]:
+        """What shows how far the game has come: pictures by name, of which ``samples`` is one."""
+        network = show.networks[self.sampler]
+        return plain_samples(network, show, of_source=self.samples_of == "source")
+
+    def members(self) -> Mapping[str, Any]:
+        """Parts of the game by name, such as its loss; the state of those that have one is saved.
+
+        A member has ``state_dict`` and ``load_state_dict``, or neither.
+        """
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027  # most need none
+    def state_dict(self) -> dict[str, Any]:
+        """What the game itself must remember between steps: the states of its members."""
+        states = {
+            name: member.state_dict()
+            for name, member in self.members().items()
+            if hasattr(member, "state_dict")
+        }
+        return {name: state for name, state in states.items() if state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back what :meth:`state_dict` gave."""
+        for name, member in self.members().items():
+            if name in state:
+                member.load_state_dict(state[name])
+
+
+def join(
+    terms: Mapping[str, Sequence[Term]], regularizers: Sequence[Term]
+) -> dict[str, tuple[Term, ...]]:
+    """The terms of each phase, with the regularizers that join it.
+
+    Args:
+        terms: The game's own, by phase.
+        regularizers: Further ones, each of which may say its ``phase`` or several.
+    Raises:
+        PluginError: One names a phase that the game does not have.
+    """
+    joined = {phase: list(own) for phase, own in terms.items()}
+    for term in regularizers:
+        phases = getattr(term.function, "phase", "discriminator")
+        for phase in (phases,) if isinstance(phases, str) else phases:
+            if phase not in joined:
+                raise PluginError(
+                    f"regularizer '{term.name}' joins phase '{phase}'; "
+                    f"this game has {' and '.join(joined)}"
+                )
+            joined[phase].append(term)
+    return {phase: tuple(found) for phase, found in joined.items()}
 
 
 def batches_per_step(phases: Sequence[Phase]) -> Fraction:
@@ -125,7 +193,7 @@ def optimizer_steps(phases: Sequence[Phase], network: str, steps: int) -> int:
     return sum(ceil(steps / p.every) * p.repeats for p in phases if network in p.learns)
 
 
-def judge_scores(output: Tensor | Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
+def judge_scores(output: Any, count: int) -> dict[str, Any]:
     """A discriminator's output as a dict of heads, with ``logits`` as ``(N,)`` where they are.
 
     Args:
@@ -146,7 +214,14 @@ def judge_scores(output: Tensor | Mapping[str, Tensor], count: int) -> dict[str,
 
 
 @torch.no_grad()
-def rank(discriminator: nn.Module, samples: Tensor) -> Tensor:
-    """The discriminator's score of each sample ``(N,)``: the higher, the more like real."""
-    heads = judge_scores(discriminator(samples), len(samples))
-    return heads["logits"].reshape(len(samples), -1).mean(dim=1)
+def rank(discriminator: nn.Module, samples: Tensor, **beside: Tensor | None) -> Tensor:
+    """The discriminator's score of each sample ``(N,)``: the higher, the more like real.
+
+    Args:
+        discriminator: The network.
+        samples: ``(N, ...)``.
+        beside: What else it may ask for, such as ``labels``.
+    """
+    heads = judge_scores(call(discriminator, samples, **beside), len(samples))
+    logits: Tensor = heads["logits"]
+    return logits.reshape(len(samples), -1).mean(dim=1)

@@ -21,11 +21,11 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from ganforge.engine.data import AnyDataset, Batch
-from ganforge.engine.feed import Order
+from ganforge.engine.feed import Order, source_order
 from ganforge.engine.streams import Streams
 from ganforge.errors import DataError
 
-Raw = tuple[Tensor, Tensor | None]
+Raw = tuple[Tensor, Tensor | None, Tensor | None]
 LOST = -1
 """The place of workers after waiting for them was given up: a batch on its way may be lost.
 
@@ -45,15 +45,20 @@ class Failure:
 class Batches(TorchDataset["Raw | Failure"]):
     """The batches of a run by their numbers: each is a function of the seed and its number."""
 
-    def __init__(self, dataset: AnyDataset, order: Order) -> None:
+    def __init__(self, dataset: AnyDataset, order: Order, source_order: Order | None) -> None:
         self.dataset = dataset
         self.order = order
+        self.source_order = source_order
 
     def __getitem__(self, number: int) -> Raw | Failure:
         try:
             # What has a gradient cannot be sent home from a worker.
             with _seeded(self.order.streams, number), torch.no_grad():
-                return self.dataset.gather(self.order.rows(number))
+                samples, labels = self.dataset.gather(self.order.rows(number))
+                if self.dataset.source is None or self.source_order is None:
+                    return samples, labels, None
+                source, _ = self.dataset.source.gather(self.source_order.rows(number))
+                return samples, labels, source
         except Exception as error:  # noqa: BLE001  # told by LoaderFeed, in the training process
             return Failure(str(error), getattr(error, "hint", None), traceback.format_exc())
 
@@ -85,7 +90,9 @@ class LoaderFeed:
         workers: int,
     ) -> None:
         cpu = torch.device("cpu")
-        self.order = Order(len(dataset), batch_size=batch_size, streams=streams, device=cpu)
+        places: dict[str, Any] = {"batch_size": batch_size, "streams": streams, "device": cpu}
+        self.order = Order(len(dataset), **places)
+        self.source_order = source_order(dataset, self.order, **places)
         self.dataset = dataset
         self.device = device
         self.workers = workers
@@ -120,11 +127,12 @@ class LoaderFeed:
         if isinstance(found, Failure):
             raise DataError(found.message, hint=found.hint) from RuntimeError(found.trace)
         self.drawn += 1
-        samples, labels = found
-        moved = samples.to(self.device, non_blocking=True)
-        return Batch.of(
-            moved, None if labels is None else labels.to(self.device, non_blocking=True)
-        )
+        moved = [
+            None if part is None else part.to(self.device, non_blocking=True) for part in found
+        ]
+        samples, labels, source = moved
+        assert samples is not None
+        return Batch.of(samples, labels, source)
 
     def _start(self) -> None:
         """Read from the present place on."""
@@ -132,7 +140,7 @@ class LoaderFeed:
         self._next_read = self.drawn
         numbers: Iterable[int] = _From(self.drawn)
         loader: DataLoader[Raw | Failure] = DataLoader(
-            Batches(self.dataset, self.order),
+            Batches(self.dataset, self.order, self.source_order),
             sampler=numbers,
             batch_size=None,
             collate_fn=_as_it_is,

@@ -78,6 +78,11 @@ class Play:
     latent: Latent
     draw: Draw
 
+    @property
+    def step(self) -> int:
+        """The step of the run, from 0."""
+        return int(self.draw.counters[0])
+
 
 class Round:
     """Base of all rounds; a game's own rounds add the parts that its terms need."""

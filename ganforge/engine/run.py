@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ganforge.engine import checkpoint
 from ganforge.engine.callback import Callback, Facts
+from ganforge.engine.calling import call
 from ganforge.engine.clock import Clock
 from ganforge.engine.determinism import deterministic
 from ganforge.engine.evaluating import evaluating
@@ -21,6 +22,7 @@ from ganforge.engine.finite import NotFiniteError
 from ganforge.engine.memory import ran_out
 from ganforge.engine.plain import check_plain
 from ganforge.engine.saver import Saver
+from ganforge.engine.show import Panel, Show
 from ganforge.engine.trainer import Interrupted, Trainer
 from ganforge.errors import GanforgeError
 
@@ -231,20 +233,66 @@ class Run:
         average = self.trainer.averages.get(name)
         return self.trainer.networks[name] if average is None else average.network
 
-    def sample(self, latents: Tensor) -> Tensor:
+    def sample(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Samples ``(N, ...)`` for given latents, as ``generate`` would make them.
 
         Training is not disturbed: the network is in evaluation mode only meanwhile, and random
         numbers come from a stream of their own.
+
+        Args:
+            latents: ``(N, latent_dim)``; samples of the source ``(N, ...)`` where the game's
+                sampler starts from those.
+            labels: Class indices ``(N,)`` for a generator that takes them; all classes in turn if
+                not given.
         """
         network = self.network_for_sampling(self.trainer.game.sampler)
-        with (
-            evaluating(network),
-            torch.no_grad(),
-            self.trainer.streams.isolated("sampling", self.clock.step),
-        ):
-            samples: Tensor = network(latents.to(self.trainer.device))
+        classes, device = self.facts.num_classes, self.trainer.device
+        if labels is None and classes is not None:
+            labels = torch.arange(len(latents)) % classes
+        with self._looking(network):
+            samples: Tensor = call(
+                network, latents.to(device), labels=None if labels is None else labels.to(device)
+            )
         return samples
+
+    def pictures(
+        self, count: int, *, columns: int | None = None, truncation: float | None = None
+    ) -> Mapping[str, Panel]:
+        """What the game shows of its present state; ``samples`` is one of the pictures.
+
+        The same latents and real samples make them in the whole run. Training is not disturbed.
+
+        Args:
+            count: About how many samples make a picture.
+            columns: Samples in a row, or None for what suits the picture.
+            truncation: Bound on the noise of latents, or None.
+        """
+        trainer = self.trainer
+        networks = {name: self.network_for_sampling(name) for name in trainer.networks}
+        assert self.facts.examples is not None
+        show = Show(
+            networks=networks,
+            latent=trainer.latent,
+            streams=trainer.streams,
+            device=trainer.device,
+            examples=self.facts.examples,
+            num_classes=self.facts.num_classes,
+            count=count,
+            columns=columns,
+            truncation=truncation,
+        )
+        with self._looking(*networks.values()):
+            return trainer.game.pictures(show)
+
+    @contextmanager
+    def _looking(self, *networks: nn.Module) -> Iterator[None]:
+        """Evaluation mode, no graphs, and random numbers that training does not see."""
+        with ExitStack() as stack:
+            for network in networks:
+                stack.enter_context(evaluating(network))
+            stack.enter_context(torch.no_grad())
+            stack.enter_context(self.trainer.streams.isolated("sampling", self.clock.step))
+            yield
 
     def fixed_latents(self, count: int) -> Tensor:
         """``count`` latents ``(count, latent_dim)`` that are the same at every step of the run."""

@@ -213,6 +213,9 @@ class Trainer:
             update(self.optimizers[name])
             if name in self.schedules:
                 self.schedules[name].step()
+        for term in terms:
+            if (after := getattr(term.function, "after_step", None)) is not None:
+                after(self.networks)
         self.whole = True
         return values
 

@@ -32,7 +32,16 @@ Block = TypeVar("Block", bound=pydantic.BaseModel)
 
 HEAD = tuple(Head.model_fields)
 BLOCKS = ("latent", "ema", "train")
-PLACES = ("dataset", "game", "loss", "regularizers", "optimizer", "schedule", "callbacks")
+PLACES = (
+    "dataset",
+    "game",
+    "loss",
+    "regularizers",
+    "augmentations",
+    "optimizer",
+    "schedule",
+    "callbacks",
+)
 
 
 _WRITE = {
@@ -86,6 +95,7 @@ class _Checker:
             "schedules": self.by_network("schedule", kinds, required=False),
             "train": self.train(),
             "regularizers": self.regularizers(),
+            "augmentations": self.augmentations(game),
             "ema": None,
         }
         if top.get("ema") is not None:
@@ -209,6 +219,12 @@ class _Checker:
         if problems:
             return None
         written = signature.model.model_construct(**options).model_dump(mode="json")
+        for option, inner in signature.nested.items():
+            if options[option] is not None:
+                found = self.spec(inner, (*path, option), options[option])
+                if found is None:
+                    return None
+                options[option], written[option] = found, found.plain()
         name = self.registry.name_of(component)
         return Spec(component, name, target, options, written, signature.injected)
 
@@ -264,6 +280,21 @@ class _Checker:
             if found is not None:
                 terms.append(TermSpec(spec, found.weight, found.every))
         return terms
+
+    def augmentations(self, game: Spec | None) -> list[Spec]:
+        nodes = self.listed("augmentations")
+        specs = [
+            self.spec("augmentation", ("augmentations", index), node)
+            for index, node in enumerate(nodes)
+        ]
+        if nodes and game is not None and "augmentations" not in game.injected:
+            self.problem(
+                ("augmentations",),
+                f"game '{game.component.name}' applies no augmentations",
+                "Remove them, or choose another game.",
+                key=True,
+            )
+        return [spec for spec in specs if spec is not None]
 
     def callbacks(self) -> tuple[list[Spec], list[str]]:
         """The recipe's callbacks in its order, behind the default ones that it does not name."""

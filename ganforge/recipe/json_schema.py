@@ -75,6 +75,7 @@ class _Maker:
                 **dict.fromkeys(networks, True),
                 "loss": self.kind("loss"),
                 "regularizers": self.listed("regularizer"),
+                "augmentations": self.listed("augmentation"),
                 "optimizer": {"type": "object"},
                 "schedule": {"type": ["object", "null"]},
                 "ema": {"anyOf": [options_schema(EmaBlock), NULL]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -64,12 +65,24 @@ class LatentBlock(_Block):
     """The generator's input.
 
     Args:
-        dim: Numbers in one latent.
-        distribution: Standard normal, or uniform on [-1, 1).
+        dim: Numbers of noise in one latent.
+        distribution: Of the noise: standard normal, or uniform on [-1, 1).
+        categorical: Codes beside the noise, each one of so many values, as a one-hot vector.
+        continuous: How many codes beside the noise are uniform on [-1, 1).
     """
 
     dim: Annotated[int, Field(ge=1)] = 100
     distribution: Literal["normal", "uniform"] = "normal"
+    categorical: tuple[Annotated[int, Field(ge=2, le=10**6)], ...] = ()
+    continuous: Annotated[int, Field(ge=0, le=10**6)] = 0
+
+    def plain(self) -> dict[str, Any]:
+        """As it would stand in a recipe; codes only where there are some."""
+        return {
+            name: value
+            for name, value in self.model_dump(mode="json").items()
+            if value or name not in ("categorical", "continuous")
+        }
 
 
 class EmaBlock(_Block):
@@ -77,9 +90,12 @@ class EmaBlock(_Block):
 
     Args:
         decay: The share of the old average that each step keeps.
+        ramp_up: While the run is young, let the average look back over no more than this share of
+            its steps; without it, over about a tenth.
     """
 
     decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
+    ramp_up: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
 
 
 class TermSettings(_Block):
@@ -144,7 +160,8 @@ class Spec:
         component: What ``use`` named.
         name: The name that finds it again: with its plugin's where the bare one is another's.
         target: Its class or function.
-        options: Keyword arguments for it, validated, with defaults filled in.
+        options: Keyword arguments for it, validated, with defaults filled in; one that is a
+            component itself is a Spec.
         written: The options as plain YAML values, defaults filled in.
         injected: What it asks of the framework.
     """
@@ -159,6 +176,13 @@ class Spec:
     def plain(self) -> dict[str, Any]:
         """As it would stand in a recipe."""
         return {"use": self.name, **self.written}
+
+    def all(self) -> Iterator[Spec]:
+        """This one, and those among its options."""
+        yield self
+        for value in self.options.values():
+            if isinstance(value, Spec):
+                yield from value.all()
 
 
 @dataclass(frozen=True)
@@ -190,6 +214,7 @@ class Recipe:
     optimizers: dict[str, Spec]
     train: TrainBlock
     regularizers: list[TermSpec] = field(default_factory=list)
+    augmentations: list[Spec] = field(default_factory=list)
     schedules: dict[str, Spec] = field(default_factory=dict)
     ema: EmaBlock | None = None
     callbacks: list[Spec] = field(default_factory=list)
@@ -215,11 +240,12 @@ class Recipe:
             "seed": self.head.seed,
             "deterministic": self.head.deterministic,
             "dataset": self.dataset.plain(),
-            "latent": self.latent.model_dump(),
+            "latent": self.latent.plain(),
             "game": self.game.plain(),
             **{name: spec.plain() for name, spec in self.networks.items()},
             "loss": self.loss.plain(),
             "regularizers": [term.plain() for term in self.regularizers],
+            "augmentations": [spec.plain() for spec in self.augmentations],
             "optimizer": {name: spec.plain() for name, spec in self.optimizers.items()},
             "schedule": {name: spec.plain() for name, spec in self.schedules.items()},
             "ema": self.ema.model_dump() if self.ema else None,

@@ -29,6 +29,7 @@ POINTS: Shape = (2,)
 
 LATENT = Latent(100)
 NUM_CLASSES = 10
+CODES = 3
 BATCH = 4
 SEED = 20
 SIZES = (
@@ -250,4 +251,10 @@ def objective(heads: Heads) -> Tensor:
 
 def supply(shape: Shape) -> dict[str, Any]:
     """What ganforge supplies to networks, for samples of a shape."""
-    return {"image_shape": shape, "latent_dim": LATENT.dim, "num_classes": NUM_CLASSES}
+    return {
+        "image_shape": shape,
+        "source_shape": shape,
+        "latent_dim": LATENT.size,
+        "code_dim": CODES,
+        "num_classes": NUM_CLASSES,
+    }

@@ -14,10 +14,13 @@ from ganforge.testing.subject import Subject
 
 TYPES = {
     "image_shape": "tuple[int, int, int]",
+    "source_shape": "tuple[int, int, int]",
     "latent_dim": "int",
+    "code_dim": "int",
     "num_classes": "int | None",
     "loss": "AdversarialLoss",
     "regularizers": "Sequence[Term]",
+    "augmentations": "Sequence[Augmentation]",
     "params": "list[nn.Parameter]",
     "optimizer": "Optimizer",
     "total_steps": "int",

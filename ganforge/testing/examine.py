@@ -116,7 +116,7 @@ def _examine(plugin: Plugin, given: Options, registry: Registry) -> list[Finding
     found = ask_all(f"plugin {plugin.name}", hooks.CHECKS, plugin, place)
     for component in plugin.components:
         label = f"{component.kind}.{component.name}"
-        subject = Subject(component, given.get(label, {}), place)
+        subject = Subject(component, given.get(label, {}), place, registry=registry)
         found += ask_all(subject.label, constructor.CHECKS, subject, place)
         if kind := KINDS.get(component.kind):
             found += ask_all(subject.label, kind.checks, kind.bench(subject, registry), place)

@@ -30,7 +30,9 @@ class Bench:
         self.plays = False
 
     def made(self) -> Game:
-        game: Game = self.subject.remade(loss=standins.StandInLoss(), regularizers=[])
+        game: Game = self.subject.remade(
+            loss=standins.StandInLoss(), regularizers=[], augmentations=[]
+        )
         return game
 
     def trainer(self) -> Trainer:
@@ -41,7 +43,7 @@ class Bench:
 
 def build(bench: Bench) -> None:
     """It can be made with a usual loss."""
-    bench.subject.build(loss=standins.StandInLoss(), regularizers=[])
+    bench.subject.build(loss=standins.StandInLoss(), regularizers=[], augmentations=[])
 
 
 def networks(bench: Bench) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any
 
-from ganforge.build import MADE, one_of
-from ganforge.options import Signature
-from ganforge.registry import Component
+from ganforge.construct import MADE, one_of
+from ganforge.errors import UsageError
+from ganforge.options import Signature, read_signature
+from ganforge.registry import Component, Registry
 from ganforge.testing.findings import Unchecked, Wrong, fault
 from ganforge.testing.isolation import kept_settings
 from ganforge.testing.places import Place
@@ -27,6 +28,7 @@ class Subject:
         target: Its class or function, once it could be imported.
         signature: What that takes, once it could be read.
         options: Its options with every default filled in, once they are valid.
+        registry: What is installed, where its options name other components.
     """
 
     component: Component
@@ -36,6 +38,7 @@ class Subject:
     signature: Signature | None = None
     options: dict[str, Any] | None = None
     made_once: bool = field(default=False, repr=False)
+    registry: Registry | None = field(default=None, repr=False)
 
     @property
     def label(self) -> str:
@@ -73,11 +76,26 @@ class Subject:
             supplied: What ganforge has for it; it gets what it asks for.
         """
         options = copy.deepcopy(self.known_options())
+        for name, kind in self.known_signature().nested.items():
+            if options[name] is not None:
+                options[name] = self.inner(kind, options[name])
         wanted = {name: supplied[name] for name in self.known_signature().injected}
         if raw:
             return self.target(**options, **wanted)
         with kept_settings():
             return self.target(**options, **wanted)
+
+    def inner(self, kind: str, written: Mapping[str, Any]) -> Any:
+        """A component that is an option of this one, as a recipe writes it."""
+        assert self.registry is not None
+        component = self.registry.find(kind, written["use"])
+        inner = Subject(component, {}, self.place, component.load(), registry=self.registry)
+        inner.signature = read_signature(inner.target, kind)
+        given = {name: value for name, value in written.items() if name != "use"}
+        inner.options, problems = inner.signature.check(given)
+        if problems:
+            raise UsageError(f"{component}: {problems[0].message}", hint=problems[0].hint)
+        return inner.make()
 
     def build(self, **supplied: Any) -> Any:
         """Make it for the check ``build``: whatever it raises, or is instead, is told.

@@ -63,9 +63,14 @@ class TerminalPreview(Callback):
         if run.facts.quiet or not screen.is_terminal or not self.every.due(run.clock):
             return
         columns = max(1, min(10, screen.width // TILE))
-        samples = run.sample(run.fixed_latents(columns * self.rows))
-        picture = grid(samples, columns=columns, padding=0)
-        picture = picture.resize((columns * TILE, self.rows * TILE), Image.Resampling.BILINEAR)
+        samples = run.pictures(columns * self.rows, columns=columns)["samples"].samples
+        if run.facts.picture is None:
+            picture = grid(samples[: columns * self.rows], columns=columns, padding=0)
+            size = columns * TILE, self.rows * TILE
+        else:
+            picture = run.facts.picture(samples, None)
+            size = 2 * self.rows * TILE, 2 * self.rows * TILE
+        picture = picture.resize(size, Image.Resampling.BILINEAR)
         drawing = shades(picture) if screen.no_color else half_blocks(picture)
         screen.print(Text(f"step {run.clock.step}, epoch {run.clock.epoch:.2f}"))
         screen.print(drawing, end="", no_wrap=True, crop=True)

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
+from torch import Tensor
 
 from ganforge.api import (
     AdversarialLoss,
     AdversarialRound,
+    Augmentation,
     Game,
     Phase,
     Play,
-    PluginError,
     Term,
+    join,
 )
 
 Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(gt=0)]
+
+
+class TopK(BaseModel):
+    """Top-k training (Sinha et al. 2020, arXiv:2002.06224, section 3).
+
+    The generator learns from the k samples that the discriminator likes best. k starts as the whole
+    batch, and is multiplied by ``gamma`` every ``every`` steps until it is ``least`` of it.
+
+    Args:
+        gamma: Factor of k.
+        every: Steps between two cuts.
+        least: Smallest share of the batch.
+    """
+
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.99
+    every: Count = 1000
+    least: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+    def count(self, samples: int, step: int) -> int:
+        """k for so many samples in a step of the run, counted from 0."""
+        share = max(self.least, self.gamma ** (step // self.every))
+        return max(1, math.ceil(share * samples))
 
 
 class TwoPlayer(Game):
@@ -27,6 +52,7 @@ class TwoPlayer(Game):
     Args:
         loss: What each side minimises.
         regularizers: Further terms; each says which phase it joins.
+        augmentations: What is done to samples before they are judged.
         d_steps: Optimizer steps of the discriminator in one step, each with a fresh batch.
         g_steps: Optimizer steps of the generator in one step.
         discriminator_batch: While the discriminator learns, ``separate`` judges real and fake
@@ -35,6 +61,9 @@ class TwoPlayer(Game):
         discriminator_weight: Factor of the discriminator's adversarial loss. 0.5 gives the mean
             over a merged batch of real and fake samples instead of the sum of two means.
         generator_weight: Factor of the generator's adversarial loss.
+        pack: How many samples the discriminator judges together, as one of so many times the
+            channels (PacGAN, Lin et al. 2018, arXiv:1712.04086). It must divide the batch.
+        top_k: Let the generator learn from the best of a batch only.
     Raises:
         PluginError: A regularizer names a phase that this game does not have.
     """
@@ -49,45 +78,64 @@ class TwoPlayer(Game):
         *,
         loss: AdversarialLoss,
         regularizers: Sequence[Term],
+        augmentations: Sequence[Augmentation] = (),
         d_steps: Count = 1,
         g_steps: Count = 1,
         discriminator_batch: Literal["separate", "joint"] = "separate",
         discriminator_weight: Weight = 1.0,
         generator_weight: Weight = 1.0,
+        pack: Count = 1,
+        top_k: TopK | None = None,
     ) -> None:
         self.loss = loss
         self.joint = discriminator_batch == "joint"
-        terms: dict[str, list[Term]] = {
+        self.augmentations = augmentations
+        self.top_k = top_k
+        self.portions = self.pack = pack
+        if pack > 1:
+            self.judge = None  # it gives one score to several samples
+        own = {
             "discriminator": [Term("adversarial", loss.discriminator, discriminator_weight)],
-            "generator": [Term("adversarial", loss.generator, generator_weight)],
+            "generator": [Term("adversarial", self.generator_loss, generator_weight)],
         }
-        for term in regularizers:
-            phase = getattr(term.function, "phase", "discriminator")
-            if phase not in terms:
-                raise PluginError(
-                    f"regularizer '{term.name}' joins phase '{phase}'; "
-                    f"this game has {' and '.join(terms)}"
-                )
-            terms[phase].append(term)
+        terms = join(own, regularizers)
         self._phases = (
-            Phase("discriminator", ("discriminator",), tuple(terms["discriminator"]), d_steps),
-            Phase(
-                "generator", ("generator",), tuple(terms["generator"]), g_steps, draws_batch=False
-            ),
+            Phase("discriminator", ("discriminator",), terms["discriminator"], d_steps),
+            Phase("generator", ("generator",), terms["generator"], g_steps, draws_batch=False),
         )
 
     def phases(self) -> Sequence[Phase]:
         return self._phases
 
     def round(self, play: Play) -> AdversarialRound:
-        return AdversarialRound(play, joint=self.joint, belief=self.loss.belief)
+        return AdversarialRound(
+            play,
+            joint=self.joint,
+            belief=self.loss.belief,
+            augmentations=self.augmentations,
+            pack=self.pack,
+        )
 
-    def state_dict(self) -> dict[str, Any]:
-        """The loss's state, if it has one."""
-        save = getattr(self.loss, "state_dict", None)
-        return {} if save is None else {"loss": save()}
+    def generator_loss(self, round: AdversarialRound) -> Tensor:
+        """The loss's, of the samples from which the generator is to learn."""
+        value = self.loss.generator(round)
+        if self.top_k is None:
+            return value
+        count = self.top_k.count(len(value), round.play.step)
+        best = round.scores("fake").detach().topk(count).indices
+        return value[best]
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        load = getattr(self.loss, "load_state_dict", None)
-        if load is not None and "loss" in state:
-            load(state["loss"])
+    def shapes(
+        self, network: str, sample: tuple[int, ...], source: tuple[int, ...] | None
+    ) -> Mapping[str, tuple[int, ...] | None]:
+        """The discriminator sees packs."""
+        if network == self.sampler:
+            return super().shapes(network, sample, source)
+        return {"image_shape": (self.pack * sample[0], *sample[1:]), "source_shape": source}
+
+    def members(self) -> Mapping[str, Any]:
+        return {"loss": self.loss, **_numbered(self.augmentations)}
+
+
+def _numbered(augmentations: Sequence[Augmentation]) -> dict[str, Augmentation]:
+    return {f"augmentation_{number}": each for number, each in enumerate(augmentations)}

@@ -1,0 +1,105 @@
+"""Makes the networks of a game, and sees that they fit the data and each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganforge.construct import construct, guarded
+from ganforge.engine.calling import call
+from ganforge.engine.data import AnyDataset
+from ganforge.engine.evaluating import evaluating
+from ganforge.engine.game import Game, rank
+from ganforge.engine.latent import Latent
+from ganforge.engine.streams import Streams
+from ganforge.errors import UsageError
+from ganforge.recipe.schema import Recipe, Spec
+
+
+def make_networks(
+    recipe: Recipe,
+    game: Game,
+    dataset: AnyDataset,
+    latent: Latent,
+    streams: Streams,
+    device: torch.device,
+) -> dict[str, nn.Module]:
+    """Every network of the game; each one's random start depends on the seed and its name only."""
+    networks = {}
+    for name, spec in recipe.networks.items():
+        supply = injected(name, spec, game, dataset, latent)
+        with streams.isolated("weights", name):
+            network = construct(spec, **supply)
+        networks[name] = network.to(device).train()
+    return networks
+
+
+def injected(
+    network: str, spec: Spec, game: Game, dataset: AnyDataset, latent: Latent
+) -> dict[str, Any]:
+    """What a network asks of the framework.
+
+    Raises:
+        UsageError: It starts from samples of a source, and there is none.
+    """
+    source = None if dataset.source is None else dataset.source.sample_shape
+    supply = {
+        **game.shapes(network, dataset.sample_shape, source),
+        "num_classes": dataset.num_classes,
+        "latent_dim": latent.size,
+        "code_dim": latent.size - latent.dim,
+    }
+    if "source_shape" in spec.injected and supply["source_shape"] is None:
+        raise UsageError(
+            f"{spec.component.kind} '{spec.component.name}' starts from samples of another domain, "
+            "and the data set has no source",
+            hint="Choose a data set that has one, such as paired or unpaired.",
+        )
+    return {name: supply[name] for name in sorted(spec.injected)}
+
+
+def try_out(
+    recipe: Recipe,
+    game: Game,
+    networks: dict[str, nn.Module],
+    latent: Latent,
+    dataset: AnyDataset,
+    device: torch.device,
+) -> None:
+    """One forward pass: a shape that does not fit is told before anything is written.
+
+    Raises:
+        UsageError: One does not.
+    """
+    sampler, spec = networks[game.sampler], recipe.networks[game.sampler]
+    labels = None
+    if dataset.num_classes is not None:
+        labels = torch.zeros(2, dtype=torch.int64, device=device)
+    source = None
+    if dataset.source is not None:
+        source = torch.zeros(2, *dataset.source.sample_shape, device=device)
+    inputs: Tensor | None = latent.sample(2, torch.Generator(device).manual_seed(0))
+    if game.samples_of == "source":
+        inputs = source
+    if inputs is None:
+        raise UsageError(
+            f"game '{recipe.game.component.name}' starts from samples of another domain, and the "
+            "data set has no source",
+            hint="Choose a data set that has one, such as paired or unpaired.",
+        )
+    with torch.no_grad(), torch.random.fork_rng(), evaluating(sampler):
+        samples = guarded(
+            spec.component, lambda: call(sampler, inputs, labels=labels, source=source)
+        )
+    if tuple(samples.shape[1:]) != dataset.sample_shape:
+        raise UsageError(
+            f"generator '{spec.component.name}' makes samples of shape "
+            f"{tuple(samples.shape[1:])}, but the data are {dataset.sample_shape}",
+            hint="Change the generator's options, or the size that the data set gives.",
+        )
+    if game.judge is not None:
+        judge, spec = networks[game.judge], recipe.networks[game.judge]
+        with torch.no_grad(), torch.random.fork_rng(), evaluating(judge):
+            guarded(spec.component, lambda: rank(judge, samples, labels=labels, source=source))
