@@ -6,7 +6,7 @@ from ganforge.durations import Every
 from ganforge.engine.adversarial import AdversarialLoss, AdversarialRound, Regularizer, Side
 from ganforge.engine.augmentation import Augmentation
 from ganforge.engine.callback import Callback
-from ganforge.engine.calling import asks_for, call
+from ganforge.engine.calling import asks_for, call, class_weights
 from ganforge.engine.checkpoint import prune as prune_checkpoints
 from ganforge.engine.data import AnyDataset, Batch, Dataset, MapDataset, normalised
 from ganforge.engine.files import write_atomic
@@ -51,6 +51,7 @@ __all__ = [
     "asks_for",
     "call",
     "class_rows",
+    "class_weights",
     "draw",
     "grid",
     "join",

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -19,7 +18,7 @@ from ganforge import export
 from ganforge.construct import construct
 from ganforge.engine.average import Average
 from ganforge.engine.callback import Callback, Facts
-from ganforge.engine.data import AnyDataset, Batch, Dataset, MapDataset
+from ganforge.engine.data import AnyDataset
 from ganforge.engine.feed import Feed, make_feed
 from ganforge.engine.game import Game, Term, batches_per_step, optimizer_steps
 from ganforge.engine.latent import Latent
@@ -28,6 +27,7 @@ from ganforge.engine.streams import Streams
 from ganforge.engine.trainer import Settings, Trainer
 from ganforge.environment import device_name, identity
 from ganforge.errors import UsageError
+from ganforge.looking import examples_of, picture_of
 from ganforge.networks import injected, make_networks, try_out
 from ganforge.recipe.schema import Recipe
 from ganforge.registry import Component
@@ -106,18 +106,18 @@ def start(
         tell: Is given a line for whatever goes wrong and does not stop the run.
         quiet: The user wants no progress on the terminal.
     """
-    recipe = prepared.recipe
+    recipe, dataset = prepared.recipe, prepared.dataset
     callbacks: dict[str, Callback] = {}
     for spec in recipe.callbacks:
         callbacks[_unused(spec.component.name, callbacks)] = construct(spec)
     facts = Facts(
         name=recipe.head.name,
         batch_size=recipe.train.batch_size,
-        sample_shape=prepared.dataset.sample_shape,
+        sample_shape=dataset.sample_shape,
         quiet=quiet,
-        num_classes=prepared.dataset.num_classes,
-        examples=_examples(prepared),
-        picture=_picture(prepared.dataset),
+        num_classes=dataset.num_classes,
+        examples=examples_of(dataset, prepared.trainer.streams, prepared.trainer.device),
+        picture=picture_of(dataset),
     )
     plugins = {c.plugin.name: identity(c.plugin) for c in _components(recipe)}
     return Run(
@@ -138,34 +138,6 @@ def start(
         max_time=recipe.train.max_time.seconds if recipe.train.max_time else None,
         deterministic=recipe.head.deterministic,
     )
-
-
-def _examples(prepared: Prepared) -> Callable[[int], Batch]:
-    """Gives so many samples of the data set, chosen once, with those of its source."""
-    dataset, trainer = prepared.dataset, prepared.trainer
-
-    def rows(count: int, of: AnyDataset, stream: str) -> Tensor:
-        chosen = torch.randperm(len(of), generator=trainer.streams.generator(stream))[:count]
-        return chosen.repeat(ceil(count / len(chosen)))[:count]
-
-    def examples(count: int) -> Batch:
-        places = rows(count, dataset, "examples")
-        samples, labels = dataset.gather(places)
-        source = None
-        if dataset.source is not None:
-            others = places if dataset.paired else rows(count, dataset.source, "source_examples")
-            source = dataset.source.gather(others)[0].to(trainer.device)
-        moved = None if labels is None else labels.to(trainer.device)
-        return Batch.of(samples.to(trainer.device), moved, source)
-
-    return examples
-
-
-def _picture(dataset: AnyDataset) -> Callable[[Tensor, int | None], Any] | None:
-    """How the data set draws samples, if it has a way of its own."""
-    if type(dataset).picture in (Dataset.picture, MapDataset.picture):
-        return None
-    return dataset.picture
 
 
 def _check_portions(game: Game, batch_size: int, micro_batches: int) -> None:
@@ -260,11 +232,16 @@ def _export(run: Run, prepared: Prepared) -> None:
             "sample_shape": prepared.dataset.sample_shape,
             "num_classes": prepared.dataset.num_classes,
             "samples_of": trainer.game.samples_of,
+            "source_shape": _source_shape(prepared.dataset),
             "recipe": recipe.head.name,
             "step": run.clock.step,
             "averaged": name in trainer.averages,
         }
         export.write(run.folder / f"{name}.safetensors", run.network_for_sampling(name), facts)
+
+
+def _source_shape(dataset: AnyDataset) -> tuple[int, ...] | None:
+    return None if dataset.source_dataset is None else dataset.source_dataset.sample_shape
 
 
 def _file_name(path: Path) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 import safetensors
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 import ganforge
+from ganforge.engine.calling import asks_for, call
 from ganforge.engine.files import write_atomic
 from ganforge.engine.latent import Latent
 from ganforge.engine.memory import ran_out
@@ -49,6 +50,9 @@ class Description(pydantic.BaseModel):
     options: dict[str, Any]
     injected: dict[str, Any]
     latent: LatentBlock
+    num_classes: Annotated[int, pydantic.Field(ge=1, le=10**7)] | None = None
+    samples_of: Literal["latents", "source"] = "latents"
+    source_shape: tuple[Annotated[int, pydantic.Field(ge=1, le=1 << 20)], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ class Exported:
     Args:
         network: With its weights.
         facts: What the file says of it: ``kind``, ``use``, ``options``, ``injected``, ``latent``,
-            ``sample_shape``, ``step``, ``averaged`` and the versions that wrote it.
+            ``sample_shape``, ``num_classes``, ``samples_of``, ``source_shape``, ``step``,
+            ``averaged`` and the versions that wrote it.
     """
 
     network: nn.Module
@@ -68,10 +73,15 @@ class Exported:
     def latent(self) -> Latent:
         return Latent(**self.facts["latent"])
 
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """The network's output, without a graph."""
+    @property
+    def conditional(self) -> bool:
+        """Whether the network takes labels."""
+        return "labels" in asks_for(self.network)
+
+    def __call__(self, inputs: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The network's output, without a graph; labels are passed on if it takes them."""
         with torch.no_grad():
-            output: Tensor = self.network(inputs)
+            output: Tensor = call(self.network, inputs, labels=labels)
         return output
 
 

@@ -44,7 +44,7 @@ def injected(
     Raises:
         UsageError: It starts from samples of a source, and there is none.
     """
-    source = None if dataset.source is None else dataset.source.sample_shape
+    source = None if dataset.source_dataset is None else dataset.source_dataset.sample_shape
     supply = {
         **game.shapes(network, dataset.sample_shape, source),
         "num_classes": dataset.num_classes,
@@ -78,8 +78,8 @@ def try_out(
     if dataset.num_classes is not None:
         labels = torch.zeros(2, dtype=torch.int64, device=device)
     source = None
-    if dataset.source is not None:
-        source = torch.zeros(2, *dataset.source.sample_shape, device=device)
+    if dataset.source_dataset is not None:
+        source = torch.zeros(2, *dataset.source_dataset.sample_shape, device=device)
     inputs: Tensor | None = latent.sample(2, torch.Generator(device).manual_seed(0))
     if game.samples_of == "source":
         inputs = source

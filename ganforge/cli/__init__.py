@@ -22,6 +22,7 @@ COMMANDS = {
     },
     "Use a trained model": {
         "generate": "ganforge.cli.generate:generate",
+        "interpolate": "ganforge.cli.interpolate:interpolate",
     },
     "Write recipes": {
         "copy-recipe": "ganforge.cli.copy_recipe:copy_recipe",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ganforge.cli.context import registry
 from ganforge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 
     from ganforge.export import Exported
 
-CHUNK = 256
-"""Samples made at once; fixed, as another number may round differently."""
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
 @click.command()
@@ -26,12 +24,32 @@ CHUNK = 256
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="One picture of all samples. [default: generated.png]",
+    help="One picture of all samples; a .npy file keeps the numbers. [default: generated.png]",
 )
 @click.option(
     "--out-dir",
     type=click.Path(file_okay=False, path_type=Path),
     help="A folder for one picture a sample.",
+)
+@click.option(
+    "--class",
+    "only",
+    type=click.IntRange(0),
+    metavar="NUMBER",
+    help="Samples of one class, of a class-conditional generator; all classes by default.",
+)
+@click.option(
+    "--truncation",
+    type=click.FloatRange(0, 10, min_open=True),
+    metavar="LIMIT",
+    help="Bound on the noise: lower is cleaner and less varied.",
+)
+@click.option(
+    "--source",
+    "pictures",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A picture, or a folder of them, for a generator that translates.",
 )
 @click.option(
     "--best-of",
@@ -47,6 +65,9 @@ def generate(
     seed: int,
     out: Path | None,
     out_dir: Path | None,
+    only: int | None,
+    truncation: float | None,
+    pictures: Path | None,
     best_of: int,
     device: str,
 ) -> None:
@@ -55,102 +76,109 @@ def generate(
     RUN_OR_FILE is a run's folder, or a generator.safetensors by itself. The same seed gives the
     same picture.
     """
-    if out is not None and out.suffix.lower() != ".png":
-        raise UsageError(f"--out must name a .png file, not '{out}'")
+    if out is not None and out.suffix.lower() not in (".png", ".npy"):
+        raise UsageError(f"--out must name a .png or .npy file, not '{out}'")
     if out is not None and out_dir is not None:
         raise UsageError("--out and --out-dir exclude each other")
+    from ganforge.cli.sampling import block, labels_by_class, load_generator, load_judge, make
     from ganforge.device import choose
-    from ganforge.export import read
-    from ganforge.pictures import grid, save_png
-    from ganforge.plugins import add_named
-    from ganforge.resuming import check_plugins_inside
-    from ganforge.runfolder import own_plugins
 
-    plugins, where = registry(), choose(device)
-    path = _generator_file(source)
-    named = own_plugins(path.parent)
-    check_plugins_inside(path.parent, named)
-    for name in named:
-        add_named(plugins, name, folder=path.parent)
-    generator = read(path, plugins, device=where)
-    if generator.facts["kind"] != "generator":
+    where = choose(device)
+    generator, path = load_generator(source, where)
+    if generator.facts["samples_of"] == "source":
+        _check_translating(only, truncation, best_of)
+        inputs = _pictures(generator, pictures, count)
+        samples, _ = make(generator, inputs, None, seed=seed, device=where)
+        _write(samples, None, out, out_dir)
+        return
+    if pictures is not None:
+        raise UsageError("--source: this generator starts from noise, not from pictures")
+    labels = labels_by_class(generator, count, only)
+    judge = load_judge(path, where) if best_of > 1 else None
+    every = None if labels is None else labels.repeat_interleave(best_of)
+    latents = _latents(generator, count * best_of, seed, truncation)
+    samples, scores = make(generator, latents, every, seed=seed, device=where, judge=judge)
+    if scores is not None:
+        samples = samples[_best(scores, every, best_of)]
+    rows = None
+    if labels is not None and only is None:
+        rows = block(count, generator.facts["num_classes"])
+    _write(samples, rows, out, out_dir)
+
+
+def _latents(generator: Exported, count: int, seed: int, truncation: float | None) -> Tensor:
+    from ganforge.engine.streams import Streams
+
+    stream = Streams(seed).generator("generate")
+    if truncation is None:
+        return generator.latent.sample(count, stream)
+    return generator.latent.truncated(count, stream, truncation)
+
+
+def _best(scores: Tensor, labels: Tensor | None, best_of: int) -> Tensor:
+    """Places of the samples with the highest scores: one in ``best_of``, in each class."""
+    import torch
+
+    if labels is None:
+        return scores.argsort(descending=True, stable=True)[: len(scores) // best_of]
+    kept = []
+    for label in torch.unique(labels):
+        places = (labels == label).nonzero().flatten()
+        order = scores[places].argsort(descending=True, stable=True)
+        kept.append(places[order[: len(places) // best_of]])
+    return torch.cat(kept)
+
+
+def _check_translating(only: int | None, truncation: float | None, best_of: int) -> None:
+    given = {
+        "--class": only is not None,
+        "--truncation": truncation is not None,
+        "--best-of": best_of > 1,
+    }
+    for option, there in given.items():
+        if there:
+            raise UsageError(f"{option}: this generator starts from pictures, not from noise")
+
+
+def _pictures(generator: Exported, path: Path | None, count: int) -> Tensor:
+    """Pictures ``(N, C, H, W)`` in [-1, 1] to translate, at most ``count``.
+
+    Raises:
+        UsageError: They cannot be read, or are not of the generator's size.
+    """
+    from ganforge.pictures import read_pictures
+
+    shape = generator.facts["source_shape"]
+    if path is None:
         raise UsageError(
-            f"'{path}' holds a {generator.facts['kind']}, which makes no samples",
-            hint="Name the run's folder or its generator.safetensors.",
+            "this generator translates pictures, and none are given",
+            hint="Name a picture, or a folder of them: --source FOLDER",
         )
-    judge = None
-    if best_of > 1:
-        judge = read(_judge_file(path), plugins, device=where)
-    samples = _samples(generator, judge, count=count, seed=seed, best_of=best_of, device=where)
+    files = [path]
+    if path.is_dir():
+        files = sorted(f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES)
+        if not files:
+            raise UsageError(f"--source: there are no pictures in '{path}'")
+    return read_pictures(files[:count], tuple(shape))
+
+
+def _write(samples: Tensor, columns: int | None, out: Path | None, out_dir: Path | None) -> None:
+    """Write one file of all samples, or a picture each, and tell where."""
+    import numpy as np
+
+    from ganforge.cli.sampling import saving
+    from ganforge.pictures import grid, save_png
+
     if out_dir is None:
         target = out or Path("generated.png")
-        _saving(target, lambda: save_png(grid(samples), target))
+        if target.suffix.lower() == ".npy":
+            saving(target, lambda: np.save(target, samples.numpy()))
+        else:
+            saving(target, lambda: save_png(grid(samples, columns=columns), target))
         click.echo(str(target))
         return
     for index, sample in enumerate(samples):
-        target = out_dir / f"{index:0{max(4, len(str(count - 1)))}d}.png"
+        file = out_dir / f"{index:0{max(4, len(str(len(samples) - 1)))}d}.png"
         picture = grid(sample[None], padding=0)
-        _saving(target, lambda picture=picture, target=target: save_png(picture, target))
+        saving(file, lambda picture=picture, file=file: save_png(picture, file))  # type: ignore[misc]
     click.echo(str(out_dir))
-
-
-def _generator_file(source: Path) -> Path:
-    if not source.is_dir():
-        return source
-    path = source / "generator.safetensors"
-    if not path.is_file():
-        raise UsageError(
-            f"'{source}' has no generator.safetensors",
-            hint="Name a run folder whose run has saved at least once, or an exported file.",
-        )
-    return path
-
-
-def _judge_file(generator: Path) -> Path:
-    path = generator.with_name("discriminator.safetensors")
-    if not path.is_file():
-        raise UsageError(
-            f"--best-of needs the discriminator, and there is no '{path}'",
-            hint="Name the run's folder, or copy its discriminator.safetensors beside this file.",
-        )
-    return path
-
-
-def _samples(
-    generator: Exported,
-    judge: Exported | None,
-    *,
-    count: int,
-    seed: int,
-    best_of: int,
-    device: Any,
-) -> Tensor:
-    """Samples ``(count, C, H, W)``; the judge's favourites of ``best_of`` times as many."""
-    import torch
-
-    from ganforge.engine.game import rank
-    from ganforge.engine.streams import Streams
-
-    streams = Streams(seed)
-    latents = generator.latent.sample(count * best_of, streams.generator("generate"))
-    kept: list[Tensor] = []
-    scores: list[Tensor] = []
-    with streams.isolated("modules"):
-        for chunk in latents.split(CHUNK):  # type: ignore[no-untyped-call]
-            samples = generator(chunk.to(device))
-            kept.append(samples.cpu())
-            if judge is not None:
-                scores.append(rank(judge.network, samples).cpu())
-    everything = torch.cat(kept)
-    if judge is None:
-        return everything
-    return everything[torch.cat(scores).argsort(descending=True, stable=True)[:count]]
-
-
-def _saving(target: Path, save: Any) -> None:
-    from ganforge.errors import GanforgeError
-
-    try:
-        save()
-    except OSError as error:
-        raise GanforgeError(f"cannot write '{target}': {error.strerror}") from error

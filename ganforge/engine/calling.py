@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ganforge.errors import PluginError
 
@@ -49,6 +50,18 @@ def call(network: nn.Module, inputs: Tensor, **offered: Tensor | None) -> Any:
                 hint=_HINTS[name],
             )
     return network(inputs, **given)
+
+
+def class_weights(labels: Tensor, num_classes: int) -> Tensor:
+    """Labels as weights of the classes ``(N, K)``, float32: one-hot for indices ``(N,)``.
+
+    A network that embeds ``class_weights(labels, K) @ embedding`` also takes labels that are such
+    weights already, which is how ``ganforge interpolate`` goes from one class to another; it says
+    so by ``takes_class_weights = True``.
+    """
+    if labels.is_floating_point():
+        return labels
+    return functional.one_hot(labels, num_classes).float()
 
 
 _HINTS = {

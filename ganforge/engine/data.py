@@ -51,8 +51,8 @@ class Dataset:
         self.samples = samples
         self.labels = labels
         self.num_classes = num_classes
-        self.source = source
-        self.paired = paired
+        self.source_dataset = source
+        self.source_paired = paired
         _check_pairs(len(samples), source, paired)
 
     def __len__(self) -> int:
@@ -93,8 +93,8 @@ class MapDataset(ABC):
         paired: As of :class:`Dataset`.
     """
 
-    source: AnyDataset | None = None
-    paired = False
+    source_dataset: AnyDataset | None = None
+    source_paired = False
 
     def __init__(
         self,
@@ -106,8 +106,8 @@ class MapDataset(ABC):
     ) -> None:
         self.sample_shape = tuple(sample_shape)
         self.num_classes = num_classes
-        self.source = source
-        self.paired = paired
+        self.source_dataset = source
+        self.source_paired = paired
 
     def picture(self, samples: Tensor, columns: int | None = None) -> Any:
         """As :meth:`Dataset.picture`."""

@@ -88,10 +88,10 @@ def source_order(
     Raises:
         DataError: The source holds fewer samples than one batch.
     """
-    if dataset.source is None or dataset.paired:
-        return None if dataset.source is None else order
+    if dataset.source_dataset is None or dataset.source_paired:
+        return None if dataset.source_dataset is None else order
     return Order(
-        len(dataset.source),
+        len(dataset.source_dataset),
         batch_size=batch_size,
         streams=streams,
         device=device,
@@ -119,8 +119,10 @@ class ResidentFeed:
         self.samples = dataset.samples.to(device)
         self.labels = None if dataset.labels is None else dataset.labels.to(device)
         self.source_order = source_order(dataset, self.order, **places)
-        assert dataset.source is None or isinstance(dataset.source, Dataset)
-        self.source = None if dataset.source is None else dataset.source.samples.to(device)
+        assert dataset.source_dataset is None or isinstance(dataset.source_dataset, Dataset)
+        self.source = (
+            None if dataset.source_dataset is None else dataset.source_dataset.samples.to(device)
+        )
         self.drawn = 0
 
     @property
@@ -178,5 +180,5 @@ def make_feed(
 def _in_memory(dataset: AnyDataset) -> bool:
     """Whether all of it is, its source too."""
     return isinstance(dataset, Dataset) and (
-        dataset.source is None or isinstance(dataset.source, Dataset)
+        dataset.source_dataset is None or isinstance(dataset.source_dataset, Dataset)
     )

@@ -70,6 +70,24 @@ class Latent:
         noise.copy_(torch.special.ndtri(edge + (1.0 - 2.0 * edge) * shares))
         return latents
 
+    def between(self, first: Tensor, second: Tensor, steps: int) -> Tensor:
+        """Latents ``(N, steps, size)`` on the way from one ``(N, size)`` to another.
+
+        Normal noise goes along an arc, in length too (White 2016, arXiv:1609.04468); the rest goes
+        straight.
+        """
+        shares = torch.linspace(0.0, 1.0, steps)[:, None].to(first)
+        one, other = first[:, None], second[:, None]
+        straight = (1.0 - shares) * one + shares * other
+        if self.distribution == "uniform":
+            return straight
+        one, other = one[..., : self.dim], other[..., : self.dim]
+        angle = functional.cosine_similarity(one, other, dim=-1).clamp(-1.0, 1.0).acos()[..., None]
+        whole = angle.sin()
+        arc = (((1.0 - shares) * angle).sin() * one + (shares * angle).sin() * other) / whole
+        arc = torch.where(whole < 1e-4, straight[..., : self.dim], arc)  # nowhere to go around
+        return torch.cat([arc, straight[..., self.dim :]], dim=-1)
+
     def codes(self, latents: Tensor) -> tuple[list[Tensor], Tensor]:
         """The one-hot codes, ``(N, k)`` each, and the continuous ones ``(N, continuous)``."""
         parts = torch.split(latents[:, self.dim :], [*self.categorical, self.continuous], dim=1)

@@ -55,9 +55,9 @@ class Batches(TorchDataset["Raw | Failure"]):
             # What has a gradient cannot be sent home from a worker.
             with _seeded(self.order.streams, number), torch.no_grad():
                 samples, labels = self.dataset.gather(self.order.rows(number))
-                if self.dataset.source is None or self.source_order is None:
+                if self.dataset.source_dataset is None or self.source_order is None:
                     return samples, labels, None
-                source, _ = self.dataset.source.gather(self.source_order.rows(number))
+                source, _ = self.dataset.source_dataset.gather(self.source_order.rows(number))
                 return samples, labels, source
         except Exception as error:  # noqa: BLE001  # told by LoaderFeed, in the training process
             return Failure(str(error), getattr(error, "hint", None), traceback.format_exc())

@@ -1,26 +1,18 @@
-"""torch's optimizers as components; each call returns one for the given parameters.
+"""torch's Adam, AdamW, RMSprop and SGD as components; each call returns one for the parameters.
 
 torch's fused implementations do one pass over all weights and are used where the device has them.
+The other optimizers of ``torch.optim`` are in ``adaptive``, ``classic`` and ``divided``. One is in
+none: L-BFGS computes the objective several times within a step, through a closure that torch's
+other optimizers do without. The protocol goes backward once a step, and has no such closure.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-from torch import nn, optim
+from torch import optim
 
 from ganforge.api import UsageError
-
-Parameters = list[nn.Parameter]
-Rate = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-
-
-def _fused(params: Parameters) -> bool:
-    """Whether torch has fused kernels for where these parameters are."""
-    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in params)
+from ganforge_optimizers.common import NotNegative, Parameters, Rate, Share
+from ganforge_optimizers.common import has_fused as _fused
 
 
 def adam(

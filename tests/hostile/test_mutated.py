@@ -85,7 +85,8 @@ def count(attempts: int, attempt: Callable[[random.Random], None]) -> tuple[int,
 
 @pytest.mark.slow
 def test_500_recipes(tmp_path: Path) -> None:
-    texts = [path.read_text() for path in sorted(recipes().glob("*.yaml"))]
+    names = ("mnist_dcgan", "mnist_dcgan_2019", "smoke")
+    texts = [(recipes() / f"{name}.yaml").read_text() for name in names]
     registry = load_registry()
     path = tmp_path / "mutated.yaml"
 
