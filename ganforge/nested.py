@@ -12,6 +12,9 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import WithJsonSchema
 
+KIND = "ganforge-kind"
+"""Stands in an option's schema for what a component of that kind may be."""
+
 
 @dataclass(frozen=True)
 class Nested:
@@ -30,8 +33,7 @@ def nested_kind(annotation: Any) -> str | None:
 
 def written_type(kind: str) -> Any:
     """What stands for such an option in a recipe."""
-    place = WithJsonSchema({"$ref": f"#/definitions/{kind}"})
-    return Annotated[Mapping[str, Any], Written(kind), place]
+    return Annotated[Mapping[str, Any], Written(kind), WithJsonSchema({KIND: kind})]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing
+from types import NoneType
 from typing import Any
 
 import torch
@@ -42,7 +44,7 @@ def injected(
     """What a network asks of the framework.
 
     Raises:
-        UsageError: It starts from samples of a source, and there is none.
+        UsageError: It starts from samples of a source, or is made for classes, and there are none.
     """
     source = None if dataset.source_dataset is None else dataset.source_dataset.sample_shape
     supply = {
@@ -57,7 +59,21 @@ def injected(
             "and the data set has no source",
             hint="Choose a data set that has one, such as paired or unpaired.",
         )
+    if "num_classes" in spec.injected and dataset.num_classes is None and _needs_classes(spec):
+        raise UsageError(
+            f"{spec.component.kind} '{spec.component.name}' is made for classes, and the data set "
+            "has no labels",
+            hint="Choose a data set that has labels, or a network that needs none.",
+        )
     return {name: supply[name] for name in sorted(spec.injected)}
+
+
+def _needs_classes(spec: Spec) -> bool:
+    """Whether its annotation leaves out None: ``num_classes: int`` and not ``int | None``."""
+    target: Any = spec.target
+    function = target.__init__ if isinstance(target, type) else target
+    annotation = typing.get_type_hints(function).get("num_classes")
+    return annotation is not None and NoneType not in typing.get_args(annotation)
 
 
 def try_out(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -159,12 +159,17 @@ class AdversarialRound(Round):
         beside = {name: _joined(value, fake[name]) for name, value in real.items()}
         both = self._heads(samples, beside)
         count = len(self.real) // self.pack
-        self._judged["real"] = {name: head[:count] for name, head in both.items()}
-        self._judged["fake"] = {name: head[count:] for name, head in both.items()}
+        self._judged["real"] = {name: _cut(head, slice(count)) for name, head in both.items()}
+        self._judged["fake"] = {name: _cut(head, slice(count, None)) for name, head in both.items()}
 
     def _tell_augmentations(self, side: Side) -> None:
         for augmentation in self.augmentations:
             augmentation.judged(side, self._judged[side]["logits"].detach(), self)
+
+
+def _cut(head: Any, where: slice) -> Any:
+    """Some samples of a head; features may be a list of tensors."""
+    return [part[where] for part in head] if isinstance(head, list | tuple) else head[where]
 
 
 def _joined(first: Tensor | None, second: Tensor | None) -> Tensor | None:

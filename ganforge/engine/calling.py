@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganforge.errors import PluginError
+from ganforge.errors import UsageError
 
 OFFERED = ("labels", "latents", "source")
 """What a network may ask for beside its input: class indices ``(N,)``, latents ``(N, D)``, and the
@@ -34,7 +34,7 @@ def call(network: nn.Module, inputs: Tensor, **offered: Tensor | None) -> Any:
         inputs: Its first argument.
         offered: What is there to ask for, by name; None is not there.
     Raises:
-        PluginError: It needs something that is not there.
+        UsageError: It needs something that is not there.
     """
     asked = _asked(type(network).forward)
     if not asked:
@@ -45,7 +45,7 @@ def call(network: nn.Module, inputs: Tensor, **offered: Tensor | None) -> Any:
         if value is not None:
             given[name] = value
         elif required:
-            raise PluginError(
+            raise UsageError(
                 f"{type(network).__name__} takes {name}, and there are none here",
                 hint=_HINTS[name],
             )

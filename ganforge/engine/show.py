@@ -14,7 +14,7 @@ from ganforge.engine.calling import asks_for, call
 from ganforge.engine.data import Batch
 from ganforge.engine.latent import Latent
 from ganforge.engine.streams import Streams
-from ganforge.errors import PluginError
+from ganforge.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Show:
         if "labels" not in asks_for(network):
             return Panel(call(network, self.latents(self.count)), self.columns)
         if self.num_classes is None:
-            raise PluginError(
+            raise UsageError(
                 f"{type(network).__name__} takes labels, and the data set has none",
                 hint="Choose a data set that has labels, or a generator that takes none.",
             )
@@ -100,5 +100,5 @@ def plain_samples(network: nn.Module, show: Show, *, of_source: bool) -> dict[st
         return {"samples": show.by_class(network)}
     source = show.batch.source
     if source is None:
-        raise PluginError("the game makes samples of a source, and the data set has none")
+        raise UsageError("the game makes samples of a source, and the data set has none")
     return {"samples": Panel(call(network, source), show.columns)}

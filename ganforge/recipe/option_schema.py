@@ -9,6 +9,7 @@ import pydantic
 from pydantic.json_schema import GenerateJsonSchema
 
 from ganforge.explain import described_options, documented
+from ganforge.nested import KIND
 
 Schema = dict[str, Any]
 
@@ -90,6 +91,8 @@ def _converted(schema: Any) -> Any:
         return [_converted(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
+    if KIND in schema:
+        return {"$ref": f"#/definitions/{schema[KIND]}"}
     converted: Schema = {}
     for key, value in schema.items():
         if key in ("properties", "$defs"):  # maps of schemas, where an option may be called 'title'

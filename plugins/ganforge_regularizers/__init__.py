@@ -1,4 +1,4 @@
-"""The hook module of the penalties on the discriminator."""
+"""The hook module of the terms beside the adversarial loss."""
 
 from ganforge import Register, hookimpl
 
@@ -15,4 +15,33 @@ def register_regularizers(register: Register) -> None:
         "lecam",
         "ganforge_regularizers.lecam:LeCam",
         summary="scores near the other side's mean (Tseng 2021)",
+    )
+    module = "ganforge_regularizers.consistency"
+    register("consistency", f"{module}:Consistency", summary="CR-GAN: moved images (Zhang 2020)")
+    register(
+        "balanced_consistency",
+        f"{module}:BalancedConsistency",
+        summary="bCR: moved images, real and fake (Zhao 2021)",
+    )
+    register(
+        "latent_consistency",
+        f"{module}:LatentConsistency",
+        summary="zCR: moved latents, for D and G (Zhao 2021)",
+    )
+    register(
+        "path_length",
+        "ganforge_regularizers.path_length:PathLength",
+        summary="steps in latent space of one length (Karras 2020)",
+    )
+    register(
+        "feature_matching",
+        "ganforge_regularizers.feature_matching:FeatureMatching",
+        summary="mean features of D, for G (Salimans 2016)",
+    )
+    module = "ganforge_regularizers.weights"
+    register("orthogonal", f"{module}:Orthogonal", summary="filters at right angles (Brock 2019)")
+    register(
+        "weight_clipping",
+        f"{module}:WeightClipping",
+        summary="WGAN: D's weights within a limit (Arjovsky 2017)",
     )

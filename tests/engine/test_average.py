@@ -113,3 +113,17 @@ def test_shared_weights_are_averaged_once() -> None:
     nn.init.constant_(first.weight, 1.0)
     average.update()
     assert average.network[0].weight.item() == pytest.approx(0.9)  # type: ignore[union-attr]
+
+
+def test_with_a_ramp_the_half_life_is_a_share_of_the_age() -> None:
+    """After t updates the half-life is at most 0.25 t updates; the first keeps nothing."""
+    network = layer(1.0)
+    average = Average(network, decay=0.9, ramp_up=0.25)
+    expected = 1.0
+    for t, weight in enumerate([4.0, -2.0, 3.0, 1.0, 5.0] * 20):
+        nn.init.constant_(network.weight, weight)
+        average.update()
+        decay = min(0.9, 0.0 if t == 0 else 2.0 ** (-1.0 / (0.25 * t)))
+        expected = decay * expected + (1 - decay) * weight
+        assert average.network.weight.item() == pytest.approx(expected, abs=1e-5)
+    assert 2.0 ** (-1.0 / (0.25 * 99)) > 0.9  # in the end the decay itself is smaller

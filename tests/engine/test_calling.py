@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.api import asks_for, call, class_weights
-from ganforge.errors import PluginError
+from ganforge.errors import UsageError
 
 
 class Plain(nn.Module):
@@ -45,7 +45,7 @@ def test_it_gets_that_and_nothing_else() -> None:
 
 @pytest.mark.parametrize(("network", "name"), [(Conditional(), "labels"), (Pairs(), "latents")])
 def test_what_is_not_there_is_told(network: nn.Module, name: str) -> None:
-    with pytest.raises(PluginError, match=f"takes {name}, and there are none here"):
+    with pytest.raises(UsageError, match=f"takes {name}, and there are none here"):
         call(network, ONES, source=ONES)
 
 
