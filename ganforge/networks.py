@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import typing
+from collections.abc import Callable
 from types import NoneType
 from typing import Any
 
@@ -59,7 +61,7 @@ def injected(
             "and the data set has no source",
             hint="Choose a data set that has one, such as paired or unpaired.",
         )
-    if "num_classes" in spec.injected and dataset.num_classes is None and _needs_classes(spec):
+    if "num_classes" in spec.injected and dataset.num_classes is None and _needs_classes(spec.target):
         raise UsageError(
             f"{spec.component.kind} '{spec.component.name}' is made for classes, and the data set "
             "has no labels",
@@ -68,10 +70,9 @@ def injected(
     return {name: supply[name] for name in sorted(spec.injected)}
 
 
-def _needs_classes(spec: Spec) -> bool:
+def _needs_classes(target: Callable[..., Any]) -> bool:
     """Whether its annotation leaves out None: ``num_classes: int`` and not ``int | None``."""
-    target: Any = spec.target
-    function = target.__init__ if isinstance(target, type) else target
+    function = target.__init__ if inspect.isclass(target) else target
     annotation = typing.get_type_hints(function).get("num_classes")
     return annotation is not None and NoneType not in typing.get_args(annotation)
 
