@@ -119,7 +119,7 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """Images ``(N, C, H, W)`` to logits ``(N,)``.
+    """Images ``(N, C, H, W)`` to logits ``(N,)``, and on request to features too.
 
     Convolutions (kernel 4, stride 2), each halving the side and doubling the maps, with batch norm
     on all but the first and LeakyReLU 0.2; then one convolution over what is left. 28x28 images
@@ -131,6 +131,8 @@ class DCGANDiscriminator(nn.Module):
             halves.
         norm: ``batch`` as in the paper, or ``none`` for losses that look at one sample at a time,
             such as a gradient penalty, which batch norm would make depend on the whole batch.
+        features: Give the maps before the last convolution ``(N, maps, base, base)`` as a second
+            head, for terms such as ``feature_matching``.
 
     Raises:
         UsageError: The architecture has no such image size.
@@ -142,8 +144,10 @@ class DCGANDiscriminator(nn.Module):
         image_shape: tuple[int, int, int],
         channels: Annotated[int, Field(ge=1)] = 64,
         norm: Literal["batch", "none"] = "batch",
+        features: bool = False,
     ) -> None:
         super().__init__()
+        self.features = features
         base, stages = factorize(image_shape)
         widths = [channels << stage for stage in range(stages)]
         # No batch norm on the input layer: it would hide the mean and the scale of the images.
@@ -163,6 +167,7 @@ class DCGANDiscriminator(nn.Module):
         self.judge = nn.Conv2d(widths[-1], 1, base)
         self.apply(_initialize)
 
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.judge(self.downsample(images))  # (N, 1, 1, 1)
-        return logits.flatten()
+    def forward(self, images: Tensor) -> Tensor | dict[str, Tensor]:
+        maps = self.downsample(images)
+        logits: Tensor = self.judge(maps)  # (N, 1, 1, 1)
+        return {"logits": logits.flatten(), "features": maps} if self.features else logits.flatten()
