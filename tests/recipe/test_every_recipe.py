@@ -1,0 +1,58 @@
+"""Every recipe that ships plays, draws what it shows, saves, and can be resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from ganforge import build
+from ganforge.engine import checkpoint
+from ganforge.plugins import load_registry
+from ganforge.recipe.load import load
+from ganforge.recipe.shipped import folder
+
+RECIPES = sorted(path.stem for path in folder().glob("*.yaml"))
+LARGE = {"mnist_dcgan_2019"}
+"""A step of these takes seconds, and other tests play them."""
+STEPS = 2
+
+
+def started(name: str, home: Path, steps: int) -> build.Run:
+    overrides = [f"train.steps={steps}", "train.epochs=null"]
+    recipe, _ = load(folder() / f"{name}.yaml", load_registry(), overrides)
+    prepared = build.prepare(recipe, device=torch.device("cpu"))
+    return build.start(prepared, home, tell=pytest.fail, quiet=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in RECIPES if name not in LARGE])
+def test_it_plays_and_can_be_resumed(name: str, tmp_path: Path) -> None:
+    run = started(name, tmp_path, STEPS)
+    assert run.play() == "finished"
+    pictures = sorted((tmp_path / "samples").glob("*.png"))
+    assert pictures
+    for file in pictures:
+        with Image.open(file) as picture:
+            assert min(picture.size) > 20
+            assert len(picture.convert("L").getcolors() or ()) > 1  # not one grey
+    assert (tmp_path / f"{run.trainer.game.sampler}.safetensors").is_file()
+
+    again = started(name, tmp_path, STEPS + 1)
+    found = checkpoint.load_newest(
+        tmp_path / "checkpoints", device=torch.device("cpu"), tell=pytest.fail
+    )
+    again.load_state_dict(found.state)
+    assert again.clock.step == STEPS
+    assert again.play() == "finished"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_it_says_what_to_expect(name: str) -> None:
+    recipe, _ = load(folder() / f"{name}.yaml", load_registry(), [])
+    assert recipe.head.name == name
+    assert recipe.head.description
+    assert recipe.head.expected_time
+    assert recipe.head.expected_time.endswith("on 2 CPU cores")
