@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 GROUP = "ganforge"
+KEPT = 64
+"""Environments that the cache remembers."""
 
 
 class Found(NamedTuple):
@@ -53,7 +55,15 @@ def installed() -> list[Found]:
         partial = path.with_suffix(f".{os.getpid()}")
         partial.write_text(json.dumps({"key": key, "found": found}))
         partial.replace(path)
+        _tidy(path.parent)
     return found
+
+
+def _tidy(folder: Path) -> None:
+    """Forget the environments that were looked at longest ago."""
+    files = sorted(folder.glob("plugins-*"), key=lambda file: file.stat().st_mtime)
+    for file in files[:-KEPT]:
+        file.unlink(missing_ok=True)
 
 
 def _look() -> list[Found]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -176,6 +177,22 @@ def test_paths_do_not_share_a_cache(
 def test_no_half_written_cache_is_left(site: Path, tmp_path: Path) -> None:
     discovery.installed()
     assert the_cache(tmp_path).suffix == ".json"
+
+
+def test_the_cache_remembers_a_limited_number_of_environments(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "KEPT", 3)
+    kept = []
+    for number in range(5):
+        monkeypatch.syspath_prepend(tmp_path / f"environment{number}")
+        discovery.installed()
+        new = set((tmp_path / "cache" / "ganforge").iterdir()).difference(kept)
+        kept += new
+        for age, file in enumerate(reversed(kept)):
+            if file.exists():
+                os.utime(file, (1_000_000 - age, 1_000_000 - age))
+    assert set((tmp_path / "cache" / "ganforge").iterdir()) == set(kept[-3:])
 
 
 def test_without_a_home_or_a_working_folder_it_still_looks(
