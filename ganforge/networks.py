@@ -61,7 +61,8 @@ def injected(
             "and the data set has no source",
             hint="Choose a data set that has one, such as paired or unpaired.",
         )
-    if "num_classes" in spec.injected and dataset.num_classes is None and _needs_classes(spec.target):
+    unlabelled = "num_classes" in spec.injected and dataset.num_classes is None
+    if unlabelled and _needs_classes(spec.target):
         raise UsageError(
             f"{spec.component.kind} '{spec.component.name}' is made for classes, and the data set "
             "has no labels",

@@ -23,6 +23,11 @@ def register_discriminators(register: Register) -> None:
 
 
 @hookimpl
+def register_encoders(register: Register) -> None:
+    register("acme", "ganforge_acme.models:Encoder", summary="an MLP")
+
+
+@hookimpl
 def register_games(register: Register) -> None:
     register("slow_start", "ganforge_acme.games:SlowStart", summary="D first")
 

@@ -25,11 +25,16 @@ PLACES_TEXT = {
     "game": ("a component", "`{use: two_player}`", "Who plays, and in which order."),
     "loss": ("a component", "*required*", "What each side minimises."),
     "regularizers": ("list of components", "`[]`", "Further terms of the objectives."),
+    "augmentations": ("list of components", "`[]`", "What is done to what a discriminator sees."),
     "optimizer": ("network to component", "*required*", "One for each network of the game."),
     "schedule": ("network to component", "`{}`", "The learning rate of a network over the run."),
     "callbacks": ("list of components", "`[]`", "What watches the run."),
 }
-_KIND_OF = {"regularizers": "regularizer", "callbacks": "callback"}
+_KIND_OF = {
+    "regularizers": "regularizer",
+    "augmentations": "augmentation",
+    "callbacks": "callback",
+}
 
 
 def shipped_table() -> str:

@@ -95,8 +95,7 @@ def labels_by_class(generator: Exported, count: int, only: int | None) -> Tensor
         if only is not None:
             raise UsageError(
                 f"--class {only}: this generator is not class-conditional",
-                hint="Leave --class out, or train one whose forward takes labels, such as "
-                "conditional_dcgan.",
+                hint="Leave --class out, or train a generator whose forward takes labels.",
             )
         return None
     check_class("--class", only, classes)

@@ -48,7 +48,7 @@ def adafactor(
 
     Args:
         lr: The largest relative step; step t takes min(lr, 1 / sqrt(t)).
-        beta2_decay: In step t, 1 - t ** beta2_decay of the old mean square is kept.
+        beta2_decay: Step t keeps ``1 - t ** beta2_decay`` of the old mean square.
         eps: The smallest root mean square that gradients are taken to have, and the smallest that
             weights are. ``null`` is the rounding error of the weights' type.
         d: The largest root mean square of a step before ``lr``; above it, the step is scaled down.
@@ -116,7 +116,8 @@ def nadam(
         betas: Shares of the old mean of the gradients, and of their squares, that a step keeps.
         eps: Added to the root of the mean square, so that it is never 0.
         weight_decay: Weight of the squared norm of the parameters, whose gradient is added.
-        momentum_decay: Step t keeps betas[0] * (1 - 0.96 ** (t * momentum_decay) / 2) of the mean.
+        momentum_decay: How fast momentum grows: step t keeps
+            ``betas[0] * (1 - 0.96 ** (t * momentum_decay) / 2)`` of the mean.
         decoupled_weight_decay: ``weight_decay`` is the share of each parameter, times ``lr``, that
             a step takes off, as in AdamW.
     """
