@@ -104,8 +104,17 @@ def add_named(registry: Registry, text: str, *, folder: Path | None = None) -> P
 
 
 def _same_text(one: Path | None, other: Path | None) -> bool:
-    files = [path for path in (one, other) if path is not None and path.is_file()]
-    return len(files) == 2 and files[0].read_bytes() == files[1].read_bytes()
+    """Whether two plugin files, or all Python files of two folders, are the same."""
+    if one is None or other is None:
+        return False
+    first, second = _texts(one), _texts(other)
+    return bool(first) and first == second
+
+
+def _texts(path: Path) -> dict[str, bytes]:
+    files = [path] if path.is_file() else sorted(path.rglob("*.py"))
+    home = path.parent if path.is_file() else path
+    return {str(file.relative_to(home)): file.read_bytes() for file in files}
 
 
 def _failed(plugin: Plugin, hint: str | None = None) -> PluginError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,20 @@ def test_a_broken_file_shows_its_traceback_and_the_recipes_line(
     line = lines.index("plugins: [./my_arch.py]") + 1
     assert f"\nError: r.yaml:{line}:11: plugin 'my_arch' (" in done.err
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("write", [write_file, write_package])
+def test_the_plugin_may_be_named_where_the_run_has_a_copy(
+    write: Callable[[Path], Path], tmp_path: Path, in_process: Ganforge
+) -> None:
+    plugin = write(tmp_path)
+    done = in_process("run", "smoke", *TINY, "-p", str(plugin.name if plugin.is_file() else plugin))
+    assert done.code == 0, done.err
+    run = done.out.strip()
+    line = ["generate", run, "-n", "1", "-p"]
+    assert in_process(*line, str(plugin)).code == 0
+    changed = plugin if plugin.is_file() else plugin / "networks.py"
+    changed.write_text(changed.read_text() + "\n# changed since\n")
+    done = in_process(*line, str(plugin))
+    assert done.code == 2
+    assert "has the name of another plugin" in done.err
