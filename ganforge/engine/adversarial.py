@@ -131,8 +131,9 @@ class AdversarialRound(Round):
             for side, heads in self._judged.items()
         }
         if self.learns(self.discriminator):
-            for augmentation in self.augmentations:
-                found |= augmentation.observe()
+            for number, augmentation in enumerate(self.augmentations, start=1):
+                for name, value in augmentation.observe().items():
+                    found[f"{name}_{number}" if name in found else name] = value
         return found
 
     def _shown(self, samples: Tensor, side: str) -> Tensor:

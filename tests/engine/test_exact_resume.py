@@ -70,6 +70,13 @@ GAMES = {
         "regularizers: [{use: r1, weight: 1.0, every: 4}]\n"
         "ema: {decay: 0.9}"
     ),
+    # Everything that remembers: moving averages of scores and of lengths, and a controller.
+    "states": (
+        "loss: {use: hinge}\n"
+        "regularizers: [{use: lecam}, {use: path_length, every: 2}]\n"
+        "augmentations: [{use: ada, interval: 3, speed: 1000}]\n"
+        "ema: {decay: 0.9, ramp_up: 0.1}"
+    ),
 }
 
 

@@ -181,3 +181,10 @@ def test_only_a_learning_discriminator_tells_augmentations() -> None:
     assert round.scores("fake").requires_grad  # through the augmentation
     assert shift.told == []
     assert "shift" not in round.observe()
+
+
+def test_two_of_a_kind_are_recorded_apart() -> None:
+    game = TwoPlayer(loss=NonSaturating(), regularizers=[], augmentations=[Shift(), Shift()])
+    round = round_of(game, networks(), "discriminator")
+    round.scores("real")
+    assert {"shift", "shift_2"} <= round.observe().keys()
