@@ -12,7 +12,7 @@ checkpoints, moving averages and exported files know it too. :class:`Grows` is b
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Protocol, runtime_checkable
+from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from pydantic import Field
@@ -46,6 +46,9 @@ class Grows(nn.Module):
     Args:
         stages: How many sizes it works at.
     """
+
+    rests: ClassVar[bool] = True
+    """Says to the checks of plugins that parts of it have their turn at other times."""
 
     level: Tensor
 

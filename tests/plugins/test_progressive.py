@@ -555,11 +555,7 @@ def test_a_generator_exported_in_a_fade_makes_its_images(
 
 
 def test_the_plugin_keeps_its_contract() -> None:
-    """But for what growing means: at full size earlier colours are idle; stand-ins cannot."""
-    known = {
-        ("generator progressive", "parameter-gradients"),
-        ("discriminator progressive", "parameter-gradients"),
-        ("game progressive", "step"),
-    }
+    """But for a step of the game, should the stand-ins of the checks not be able to grow."""
     failed = [each for each in examine("ganforge_progressive") if each.failed]
-    assert [str(f) for f in failed if (f.component, f.check) not in known] == []
+    known = ("game progressive", "step")
+    assert [str(f) for f in failed if (f.component, f.check) != known] == []
