@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganforge.engine.data import Batch
 from ganforge.engine.tally import Values
+from ganforge.errors import UsageError
 
 if TYPE_CHECKING:
     from ganforge.engine.run import Run
@@ -49,6 +50,15 @@ class Callback:
         """Take back what :meth:`state_dict` gave."""
 
 
+def no_examples(count: int) -> Batch:
+    """What a run says that was made without a data set.
+
+    Raises:
+        UsageError: Always.
+    """
+    raise UsageError("this run has no real samples to show")
+
+
 @dataclass(frozen=True)
 class Facts:
     """What a callback may want to show of a run, told in words and numbers.
@@ -69,5 +79,5 @@ class Facts:
     sample_shape: tuple[int, ...]
     quiet: bool = False
     num_classes: int | None = None
-    examples: Callable[[int], Batch] | None = None
+    examples: Callable[[int], Batch] = no_examples
     picture: Callable[[Tensor, int | None], Any] | None = None

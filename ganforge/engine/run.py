@@ -269,7 +269,6 @@ class Run:
         """
         trainer = self.trainer
         networks = {name: self.network_for_sampling(name) for name in trainer.networks}
-        assert self.facts.examples is not None
         show = Show(
             networks=networks,
             latent=trainer.latent,

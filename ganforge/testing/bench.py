@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganforge.engine.calling import call as offer
 from ganforge.engine.game import judge_scores
 from ganforge.engine.latent import Latent
 from ganforge.errors import UsageError
@@ -46,7 +47,7 @@ class Bench:
     """Makes a network for each shape that it takes, and calls it as the engine does.
 
     Args:
-        subject: The generator or discriminator.
+        subject: The generator, discriminator or encoder.
     """
 
     def __init__(self, subject: Subject) -> None:
@@ -191,9 +192,10 @@ class Bench:
         Raises:
             Wrong: It returns something else than tensors.
         """
+        offered = {**self.beside(inputs), **more}
         with kept_settings():  # a copy: one that changes its input is told by one check alone
-            output = network(inputs.clone(), **more)
-        name = "samples" if self.is_generator else "logits"
+            output = offer(network, inputs.clone(), **offered)
+        name = {"generator": "samples", "encoder": "codes"}.get(self.subject.kind, "logits")
         heads = dict(output) if isinstance(output, dict) else {name: output}
         odd = [(key, type(value)) for key, value in heads.items() if not isinstance(value, Tensor)]
         if odd or name not in heads or (self.is_generator and isinstance(output, dict)):
@@ -202,9 +204,24 @@ class Bench:
                 f"it returns a {told}",
                 "Return the samples as one tensor."
                 if self.is_generator
-                else "Return the logits as one tensor, or a dict of tensors, one called 'logits'.",
+                else f"Return the {name} as one tensor, or a dict of tensors, one called '{name}'.",
             )
-        return heads if self.is_generator else judge_scores(heads, len(inputs))
+        return judge_scores(heads, len(inputs)) if name == "logits" else heads
+
+    def beside(self, inputs: Tensor) -> dict[str, Tensor]:
+        """What ganforge has for a network that names more than its input.
+
+        It is a function of each input, so that one sample has the same beside it in any batch.
+        """
+        first = inputs.detach().flatten(1)[:, :1]
+        waves = torch.arange(1, LATENT.size + 1, device=inputs.device, dtype=inputs.dtype)
+        offered = {
+            "labels": (first[:, 0].abs() * 997.0).long() % NUM_CLASSES,
+            "latents": torch.sin(first * waves),
+        }
+        if not self.is_generator:
+            offered["source"] = inputs.detach().flip(-1)
+        return offered
 
     def eval_call(self, network: nn.Module, inputs: Tensor) -> Heads:
         """The same in evaluation mode and without a graph."""

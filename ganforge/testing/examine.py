@@ -15,11 +15,13 @@ from ganforge.pluginfiles import PREFIX
 from ganforge.plugins import add_named, load_registry
 from ganforge.registry import Component, Plugin, Registry
 from ganforge.testing import (
+    augmentations,
     bench,
     callbacks,
     constructor,
     datasets,
     discriminators,
+    encoders,
     games,
     generators,
     hooks,
@@ -53,14 +55,16 @@ KINDS = {
     "dataset": Kind(datasets.CHECKS, lambda subject, _: datasets.Bench(subject)),
     "generator": Kind(generators.CHECKS, lambda subject, _: bench.Bench(subject)),
     "discriminator": Kind(discriminators.CHECKS, lambda subject, _: bench.Bench(subject)),
+    "encoder": Kind(encoders.CHECKS, lambda subject, _: bench.Bench(subject)),
     "game": Kind(games.CHECKS, lambda subject, _: games.Bench(subject)),
     "loss": Kind(losses.CHECKS, lambda subject, _: terms.Bench(subject)),
     "regularizer": Kind(regularizers.CHECKS, lambda subject, _: terms.Bench(subject)),
+    "augmentation": Kind(augmentations.CHECKS, lambda subject, _: augmentations.Bench(subject)),
     "optimizer": Kind(optimizers.CHECKS, lambda subject, _: optimizers.Bench(subject)),
     "schedule": Kind(schedules.CHECKS, lambda subject, _: schedules.Bench(subject)),
     "callback": Kind(callbacks.CHECKS, callbacks.Bench),
 }
-"""Of ``augmentation`` and ``metric``, which have no place in a run yet, only constructors are."""
+"""Of ``metric``, which has no place in a run yet, only constructors are."""
 
 
 def check_plugin(plugin: str | Path, *, options: Options | None = None) -> list[Finding]:

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 
 from ganforge.engine.game import Game, Phase, batches_per_step
 from ganforge.engine.trainer import Trainer
-from ganforge.errors import PluginError
+from ganforge.errors import PluginError, UsageError
 from ganforge.recipe.check import BLOCKS, HEAD, PLACES
 from ganforge.testing import standins, terms
 from ganforge.testing.findings import Remark, Unchecked, Wrong, checks
 from ganforge.testing.subject import Subject
 
-NETWORK_KINDS = ("generator", "discriminator")
+NETWORK_KINDS = ("generator", "discriminator", "encoder")
 KEYS = (*HEAD, *BLOCKS, *PLACES)
 WITH = (
     "with stand-in networks (generators: latents or images to images; discriminators: images to "
-    "logits, class_logits and features)"
+    "logits, class_logits and features; encoders: images to latents)"
 )
 
 
@@ -120,7 +120,10 @@ def step(bench: Bench) -> None:
     """A trainer plays two steps of it; what learns changes, and everything stays finite."""
     trainer = bench.trainer()
     before = standins.weights(trainer.networks)
-    trainer.step()
+    try:
+        trainer.step()
+    except UsageError as error:
+        raise Unchecked(f"it refuses the networks that it can be tried with: {error}") from error
     values = trainer.step()
     odd = [name for name, value in values.items() if not value.isfinite().all()]
     if odd:

@@ -31,16 +31,20 @@ def parameter_gradients(bench: Bench) -> None:
                     "forward.",
                 )
             value.backward()  # type: ignore[no-untyped-call]
-        _judge_gradients({name: parameter.grad for name, parameter in learning.items()})
+        _judge_gradients(
+            {name: parameter.grad for name, parameter in learning.items()},
+            rests=getattr(network, "rests", False),
+        )
 
 
-def _judge_gradients(gradients: dict[str, Tensor | None]) -> None:
+def _judge_gradients(gradients: dict[str, Tensor | None], *, rests: bool) -> None:
     missed = [name for name, gradient in gradients.items() if gradient is None]
-    if missed:
+    if missed and not rests:
         raise Wrong(
             f"no gradient reaches {listed(missed)}",
             "Use them in forward and take away .detach(), .data and torch.no_grad() behind them; "
-            "or delete them; or set requires_grad=False for what should stay as it is.",
+            "or delete them; or set requires_grad=False for what should stay as it is; or say "
+            "rests = True in the class, if parts of it have their turn at other times.",
         )
     values = {name: value for name, value in gradients.items() if value is not None}
     bad = [name for name, value in values.items() if not value.isfinite().all()]
@@ -68,11 +72,10 @@ def input_gradients(bench: Bench) -> None:
             else (None,)
         )
         if gradient is None:
-            use = (
-                "then all samples would be alike"
-                if bench.is_generator
-                else "and the generator learns from nothing else"
-            )
+            use = {
+                "generator": "then all samples would be alike",
+                "encoder": "then all codes would be alike",
+            }.get(bench.subject.kind, "and the generator learns from nothing else")
             raise Wrong(
                 f"no gradient reaches the input, {use}",
                 "Compute the output from the input with torch's operations alone: no .detach(), "

@@ -48,13 +48,13 @@ def _side(bench: Bench, side: str, uses: tuple[Side, ...]) -> None:
         round = standins.round_of(side, shape)
         value = terms.check_value(bench.value(function, round), what)
         for sample in uses:
-            scores = round.scores(sample)
-            (slope,) = (
-                torch.autograd.grad(value.mean(), scores, retain_graph=True, allow_unused=True)
+            heads = list(round.outputs(sample).values())  # a loss may look at classes instead
+            slopes = (
+                torch.autograd.grad(value.mean(), heads, retain_graph=True, allow_unused=True)
                 if value.requires_grad
-                else (None,)
+                else ()
             )
-            if slope is None and value.requires_grad:
+            if value.requires_grad and all(slope is None for slope in slopes):
                 raise Wrong(
                     f"{what} does not depend on the scores of the {sample} samples",
                     f'Compute it from round.scores("{sample}") too, without .detach().',

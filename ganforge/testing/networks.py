@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganforge.engine.calling import call as offer
 from ganforge.testing.bench import SEED, Bench, Heads, supply
 from ganforge.testing.devices import MixedDevicesError, OneDevice
 from ganforge.testing.findings import Remark, Unchecked, Wrong, listed
@@ -108,7 +109,7 @@ def input_untouched(bench: Bench) -> None:
         network, inputs = bench.shared(shape), bench.inputs(shape)
         before = inputs.clone()
         with torch.no_grad(), kept_settings():
-            network(inputs)
+            offer(network, inputs, **bench.beside(inputs))
         if not torch.equal(before, inputs):
             raise Wrong(
                 "forward changes its input in place",
@@ -239,7 +240,8 @@ def global_state(bench: Bench) -> None:
     shape = bench.references[0]
     before = settings()
     network = bench.subject.make(raw=True, **supply(shape))
-    network(bench.inputs(shape))
+    inputs = bench.inputs(shape)
+    offer(network, inputs, **bench.beside(inputs))
     after = settings()
     changed = [name for name in before if before[name] != after[name]]
     if changed:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ganforge.engine.adversarial import AdversarialRound
+from ganforge.errors import UsageError
 from ganforge.testing import standins, terms
 from ganforge.testing.findings import Unchecked, Wrong, checks
 from ganforge.testing.terms import Bench
@@ -25,15 +26,21 @@ def build(bench: Bench) -> None:
 
 
 def phase(bench: Bench) -> None:
-    """It names the phase that it joins."""
+    """It names the phase that it joins, or several."""
     found = getattr(bench.made(), "phase", "discriminator")
-    if not isinstance(found, str):
-        raise Wrong(f"its phase is {found!r}", 'Name one: phase: ClassVar[str] = "generator".')
-    if found not in PHASES:
-        if bench.subject.has_own_game:
-            raise Unchecked(f"phase '{found}' must be one of the plugin's own game")
+    several = found if isinstance(found, tuple) else (found,)
+    if not several or not all(isinstance(name, str) for name in several):
         raise Wrong(
-            f"it joins the phase '{found}', which the usual game does not have",
+            f"its phase is {found!r}",
+            'Name one, or several in a tuple: phase: ClassVar[str] = "generator".',
+        )
+    for name in several:
+        if name in PHASES:
+            continue
+        if bench.subject.has_own_game:
+            raise Unchecked(f"phase '{name}' must be one of the plugin's own game")
+        raise Wrong(
+            f"it joins the phase '{name}', which the usual game does not have",
             f"Choose one of {' and '.join(PHASES)}.",
         )
 
@@ -67,18 +74,53 @@ def default_settings(bench: Bench) -> None:
 
 
 def penalty(bench: Bench) -> None:
-    """A finite value, on points and on images, with a gradient for what learns in its phase."""
+    """A finite value, on points or on images, with a gradient for what learns in its phase.
+
+    One that keeps weights in bounds after a step may have no value.
+    """
+    refused = ""
     for shape in (standins.POINT, standins.IMAGE):
-        made = bench.made()
-        name, needed = _place(made)
-        round = standins.round_of(name, shape, differentiates=needed)
-        value = terms.check_value(_value(bench, made, round), "the penalty")
-        if not value.any():  # some cost nothing below a bound
-            made = bench.made()
-            round = standins.round_of(name, shape, differentiates=needed, steep=True)
-            value = terms.check_value(_value(bench, made, round), "the penalty")
-        terms.check_learning(value, round, "the penalty")
+        for name in _phases(bench.made()):
+            try:
+                _try(bench, name, shape)
+            except UsageError as error:  # it tells users what it needs
+                refused = error.message
+            else:
+                bench.shapes.add(shape)
+    if not bench.shapes:
+        raise Unchecked(f"it refuses what it can be tried with: {refused}")
     bench.computes = True
+
+
+def _try(bench: Bench, phase: str, shape: tuple[int, ...]) -> None:
+    """Compute it in one of its phases."""
+    made = bench.made()
+    needed = _inputs(made)
+    round = standins.round_of(phase, shape, differentiates=needed)
+    value = terms.check_value(_value(bench, made, round), "the penalty")
+    if not value.any():  # some cost nothing below a bound
+        made = bench.made()
+        round = standins.round_of(phase, shape, differentiates=needed, steep=True)
+        value = terms.check_value(_value(bench, made, round), "the penalty")
+    if not value.any() and not value.requires_grad and _holds(made, round):
+        return
+    terms.check_learning(value, round, "the penalty")
+
+
+def _holds(made: Any, round: AdversarialRound) -> bool:
+    """Whether it changes weights after a step, and leaves them finite."""
+    before = standins.weights(round.play.networks)
+    after_step = getattr(made, "after_step", None)
+    if after_step is None:
+        return False
+    after_step(round.play.networks)
+    after = standins.weights(round.play.networks)
+    if not all(value.isfinite().all() for value in after.values()):
+        raise Wrong(
+            "its after_step leaves weights that are not finite",
+            "Look for divisions by norms of what can be 0.",
+        )
+    return bool(standins.differing(before, after))
 
 
 def _value(bench: Bench, made: Any, round: AdversarialRound) -> Any:
@@ -106,9 +148,10 @@ def random_streams(bench: Bench) -> None:
     """Random numbers, if it needs any, come from the round."""
     if not bench.computes:
         raise Unchecked("its value could not be computed")
-    made = bench.made()
-    name, needed = _place(made)
-    terms.check_streams(bench, made, name, needed)
+    shape = sorted(bench.shapes, key=len)[0]
+    for name in _phases(bench.made()):
+        needed = _inputs(bench.made())
+        terms.check_streams(bench, lambda round: bench.made()(round), name, needed, shape)
 
 
 CHECKS = checks(
@@ -122,13 +165,21 @@ CHECKS = checks(
 )
 
 
-def _place(made: Any) -> tuple[str, frozenset[str]]:
-    """The phase that it joins and what it differentiates by, where those are sound."""
-    name = getattr(made, "phase", "discriminator")
+def _phases(made: Any) -> tuple[str, ...]:
+    """The phases that it joins, where those can be tried."""
+    found = getattr(made, "phase", "discriminator")
+    several = found if isinstance(found, tuple) else (found,)
+    if not several or not set(several) <= set(PHASES):
+        raise Unchecked("its phase cannot be tried here")
+    return several
+
+
+def _inputs(made: Any) -> frozenset[str]:
+    """What it differentiates by, where that can be tried."""
     named = getattr(made, "differentiates", ())
-    if name not in PHASES or isinstance(named, str) or not set(named) <= set(INPUTS):
-        raise Unchecked("its phase or its differentiates cannot be tried here")
-    return name, frozenset(named)
+    if isinstance(named, str) or not set(named) <= set(INPUTS):
+        raise Unchecked("its differentiates cannot be tried here")
+    return frozenset(named)
 
 
 def _is_number(value: object) -> bool:

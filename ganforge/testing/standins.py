@@ -5,7 +5,7 @@ The core brings no architecture and no loss; these stand in for what a recipe wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -59,6 +59,8 @@ class StandInGenerator(nn.Module):
 class StandInDiscriminator(nn.Module):
     """Samples to ``logits`` ``(N,)``, ``class_logits`` and ``features``; smooth everywhere.
 
+    It judges latents beside them, where a game offers some.
+
     Args:
         shape: Of one sample.
         steady: Without batch norm and dropout, whose modes others may leave changed.
@@ -68,16 +70,46 @@ class StandInDiscriminator(nn.Module):
         super().__init__()
         self.hidden = nn.Linear(torch.Size(shape).numel(), WIDTH)
         self.norm = nn.Identity() if steady else nn.Sequential(nn.BatchNorm1d(WIDTH), nn.Dropout())
+        self.of_latents = nn.Linear(LATENT.size, WIDTH)
         self.logit = nn.Linear(WIDTH, 1)
         self.classes = nn.Linear(WIDTH, CLASSES)
 
-    def forward(self, samples: Tensor) -> dict[str, Tensor]:
-        features = self.norm(self.hidden(samples.flatten(1))).tanh()
+    def forward(self, samples: Tensor, latents: Tensor | None = None) -> dict[str, Tensor]:
+        hidden = self.hidden(samples.flatten(1))
+        if latents is not None:
+            hidden = hidden + self.of_latents(latents)
+        features = self.norm(hidden).tanh()
         return {
             "logits": self.logit(features).squeeze(1),
             "class_logits": self.classes(features),
             "features": features,
         }
+
+
+class StandInEncoder(nn.Module):
+    """Samples to latents ``(N, latent_dim)``.
+
+    Args:
+        shape: Of one sample.
+        steady: It has nothing that could be unsteady.
+    """
+
+    def __init__(self, shape: tuple[int, ...], *, steady: bool = True) -> None:
+        super().__init__()
+        self.steady = steady
+        self.hidden = nn.Linear(torch.Size(shape).numel(), WIDTH)
+        self.out = nn.Linear(WIDTH, LATENT.size)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        latents: Tensor = self.out(self.hidden(samples.flatten(1)).tanh())
+        return latents
+
+
+FAMILIES: dict[str, Callable[..., nn.Module]] = {
+    "generator": StandInGenerator,
+    "discriminator": StandInDiscriminator,
+    "encoder": StandInEncoder,
+}
 
 
 class StandInLoss(AdversarialLoss):
@@ -123,8 +155,7 @@ def networks(
     made: dict[str, nn.Module] = {}
     for number, (name, kind) in enumerate(kinds.items()):
         torch.manual_seed(number)
-        family = StandInGenerator if kind == "generator" else StandInDiscriminator
-        made[name] = family(shape, steady=steady).train()
+        made[name] = FAMILIES[kind](shape, steady=steady).train()
     return made
 
 
@@ -151,7 +182,7 @@ def round_of(
         networks=made,
         learning=frozenset({phase}),
         differentiates=differentiates,
-        batch=Batch(real, torch.arange(BATCH) % CLASSES),
+        batch=Batch(real, torch.arange(BATCH) % CLASSES, real.flip(0)),
         latent=LATENT,
         draw=Draw(Streams(0), (0, phase, 0), BATCH, slice(0, BATCH), CPU),
     )
@@ -165,7 +196,11 @@ def trainer(game: Game, *, total_steps: int, steady: bool = True) -> Trainer:
     generator = torch.Generator().manual_seed(8)
     images = torch.randint(0, 256, (4 * BATCH, *IMAGE), generator=generator, dtype=torch.uint8)
     dataset = Dataset(
-        samples=images, labels=torch.arange(len(images)) % CLASSES, num_classes=CLASSES
+        samples=images,
+        labels=torch.arange(len(images)) % CLASSES,
+        num_classes=CLASSES,
+        source=Dataset(samples=images.flip(0)),
+        paired=True,
     )
     optimizers: dict[str, Optimizer] = {
         name: torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.5)
@@ -181,6 +216,13 @@ def trainer(game: Game, *, total_steps: int, steady: bool = True) -> Trainer:
         settings=Settings(total_steps=total_steps, batch_size=BATCH),
         device=CPU,
     )
+
+
+def examples(count: int) -> Batch:
+    """So many images with labels and a source, always the same."""
+    generator = torch.Generator().manual_seed(9)
+    images = torch.empty(count, *IMAGE).uniform_(-1.0, 1.0, generator=generator)
+    return Batch(images, torch.arange(count) % CLASSES, images.flip(0))
 
 
 def weights(made: Mapping[str, nn.Module]) -> dict[str, Tensor]:

@@ -24,6 +24,7 @@ class Bench:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.computes = False
+        self.shapes: set[tuple[int, ...]] = set()
 
     def made(self) -> Any:
         return self.subject.remade()
@@ -102,7 +103,13 @@ def check_learning(value: Tensor, round: AdversarialRound, what: str) -> None:
         )
 
 
-def check_streams(bench: Bench, function: Function, phase: str, needed: frozenset[str]) -> None:
+def check_streams(
+    bench: Bench,
+    function: Function,
+    phase: str,
+    needed: frozenset[str],
+    shape: tuple[int, ...] = standins.POINT,
+) -> None:
     """Random numbers come from the run's streams, which do not change with the micro-batches.
 
     Raises:
@@ -110,7 +117,7 @@ def check_streams(bench: Bench, function: Function, phase: str, needed: frozense
     """
     values = []
     for number in (1, 2):
-        round = standins.round_of(phase, standins.POINT, differentiates=needed)
+        round = standins.round_of(phase, shape, differentiates=needed)
         seed(number)
         values.append(bench.value(function, round))
     if isinstance(values[0], Tensor) and not torch.equal(values[0], values[1]):

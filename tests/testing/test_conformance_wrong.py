@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import wrong_augmentations
 import wrong_constructors
 import wrong_discriminators
 import wrong_games
@@ -23,6 +24,7 @@ WRONGS = [
     *wrong_discriminators.WRONGS,
     *wrong_terms.WRONGS,
     *wrong_games.WRONGS,
+    *wrong_augmentations.WRONGS,
     *wrong_watchers.WRONGS,
 ]
 

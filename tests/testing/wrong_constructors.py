@@ -80,9 +80,9 @@ WRONGS = [
         "discriminator",
         "injected-names",
         "width: int = 8",
-        "latent_dim: int, width: int = 8",
-        "'latent_dim' is not supplied to a discriminator",
-        "Remove it; a discriminator is supplied with: image_shape, num_classes.",
+        "total_steps: int, width: int = 8",
+        "'total_steps' is not supplied to a discriminator",
+        "Remove it; a discriminator is supplied with: code_dim, image_shape, latent_dim,",
         also=("options", "documentation"),
     ),
     Wrong(

@@ -17,7 +17,7 @@ WRONGS = [
         '"critic": "discriminator"}',
         '"critic": "critic"}',
         "its network 'critic' is of the kind 'critic', which makes no networks",
-        "Choose generator or discriminator.",
+        "Choose generator or discriminator or encoder.",
     ),
     Wrong(
         "game",

@@ -31,7 +31,7 @@ WRONGS = [
         "generator",
         "call",
         "def forward(self, latents: Tensor)",
-        "def forward(self, latents: Tensor, labels: Tensor)",
+        "def forward(self, latents: Tensor, classes: Tensor)",
         "called in training mode with latents (4, 100): TypeError",
         "Correct what raises it",
     ),
