@@ -122,8 +122,9 @@ def read(path: Path, registry: Registry, *, device: torch.device) -> Exported:
         )
     try:
         injected = {name: facts["injected"][name] for name in signature.injected}
-        if "image_shape" in injected:
-            injected["image_shape"] = tuple(injected["image_shape"])
+        for name in ("image_shape", "source_shape"):
+            if injected.get(name) is not None:
+                injected[name] = tuple(injected[name])
         _check_size(path, lambda: target(**options, **injected), tensors)
         network = target(**options, **injected)
         network.load_state_dict(tensors)

@@ -91,7 +91,11 @@ class _Maker:
     def rule(self, game: str, kinds: Mapping[str, str], networks: list[str]) -> Schema:
         """What follows from a game: its networks, and an optimizer for each."""
         names = self.spellings("game", game)
-        named: Schema = {"properties": {"use": {"enum": names}}, "required": ["use"]}
+        named: Schema = {
+            "type": "object",
+            "properties": {"use": {"enum": names}},
+            "required": ["use"],
+        }
         condition: Schema = {"properties": {"game": named}, "required": ["game"]}
         if DEFAULT_GAME in names:
             unnamed: Schema = {"type": "object", "not": {"required": ["use"]}}

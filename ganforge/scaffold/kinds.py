@@ -36,6 +36,7 @@ EXAMPLES = {
     "regularizer": Example(
         "Consistency", "noise must not change what D says (2020)", "a regularizer"
     ),
+    "augmentation": Example("Brightness", "brighter or darker at random (2020)", "an augmentation"),
     "optimizer": Example("OptimisticAdam", "Adam for games of two (2018)", "an optimizer"),
     "schedule": Example("warmup_cosine", "up along a line, down along a cosine", "a schedule"),
     "callback": Example("Movement", "how far the samples move, as CSV", "a callback"),
@@ -47,14 +48,14 @@ def chosen(kinds: Iterable[str]) -> list[str]:
     """The kinds that a user wants, each once and in the order of recipes.
 
     Raises:
-        UsageError: There is no such kind, or nothing can use a component of it yet.
+        UsageError: There is no such kind, or no example of it.
     """
     wanted = set(kinds) or set(DEFAULT)
     for kind in sorted(wanted - set(EXAMPLES)):
         known = f"Kinds that can be made: {', '.join(EXAMPLES)}."
         if kind in KINDS:
             raise UsageError(
-                f"a recipe has no place for {_article(kind)} {kind} yet, so nothing could use one",
+                f"there is no example of {_article(kind)} {kind} to start from",
                 hint=known,
             )
         raise UsageError(f"there is no kind '{kind}'", hint=known)

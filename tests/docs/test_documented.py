@@ -17,7 +17,8 @@ from ganforge.explain import facts
 from ganforge.hookspecs import KINDS, Hooks, hook_name
 from ganforge.plugins import load_registry
 from ganforge.recipe.check import BLOCKS, HEAD, PLACES
-from ganforge.registry import Component
+from ganforge.recipe.shipped import shipped
+from ganforge.registry import Component, Registry
 from ganforge.selection import Selection
 
 pytest.importorskip("mkdocs")
@@ -120,3 +121,22 @@ def test_every_generated_part_is_on_a_page() -> None:
         for name in re.findall(r"^<!-- generated: (.+) -->$", (DOCS / page).read_text(), flags=re.M)
     }
     assert asked == set(generate.PARTS)
+
+
+METHODS = ("loss", "regularizer", "augmentation", "game", "optimizer", "schedule")
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_the_page_of_methods_names_each(kind: str) -> None:
+    text = (ROOT / "docs" / "methods.md").read_text()
+    named = {name for name in load_registry().names(kind) if f"`{name}`" not in text}
+    in_code = {name for name in named if f"use: {name}" in text}
+    assert named - in_code == set()
+
+
+def test_the_page_of_methods_names_each_recipe_and_no_other() -> None:
+    text = (ROOT / "docs" / "methods.md").read_text()
+    there = set(shipped(Registry([])))
+    said = set(re.findall(r"`((?:mnist|ring|grid)_\w+)`", text))
+    assert said - there == set()
+    assert {name for name in there if name != "smoke"} - said == {"mnist_dcgan_2019"}

@@ -109,9 +109,9 @@ def test_every_override_of_the_page_does_what_it_says(registry: Registry) -> Non
 
 def test_every_loss_of_the_papers_has_its_name(registry: Registry) -> None:
     told = CODE.findall(next(cells("protocol.md", "n_critic = 5"))[1])
-    assert [told[0][len("loss: {use: ") : -1], *told[1:]] == [
+    assert {told[0][len("loss: {use: ") : -1], *told[1:]} == {
         component.name for component in registry.components("loss")
-    ]
+    }
 
 
 @pytest.mark.parametrize("page", ["protocol.md", "porting.md"])

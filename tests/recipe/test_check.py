@@ -91,7 +91,7 @@ def test_weight_and_every_of_a_regularizer_default_to_its_own() -> None:
         (
             "  generator: {use: adam}\n",
             "",
-            ["r.yaml:7:1: missing 'generator'", "Add 'generator: {use: NAME}'; available: adam"],
+            ["r.yaml:7:1: missing 'generator'", "Add 'generator: {use: NAME}'; available: ada"],
         ),
         (
             "optimizer:\n",

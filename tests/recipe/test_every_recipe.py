@@ -49,7 +49,7 @@ def test_it_plays_and_can_be_resumed(name: str, tmp_path: Path) -> None:
     assert again.play() == "finished"
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [name for name in RECIPES if name != "smoke"])
 def test_it_says_what_to_expect(name: str) -> None:
     recipe, _ = load(folder() / f"{name}.yaml", load_registry(), [])
     assert recipe.head.name == name

@@ -166,7 +166,8 @@ def test_every_option_and_its_default_is_known(component: Component) -> None:
         for name in model.model_fields
         if name not in required
     }
-    assert complaints({"use": component.name, **defaults}, jsonschema.Draft7Validator(rules)) == []
+    found = complaints({"use": component.name, **defaults}, jsonschema.Draft7Validator(rules))
+    assert found == [f"'{name}' is a required property" for name in required]
     assert complaints({"use": component.name, "nonsense": 1}, jsonschema.Draft7Validator(rules))
 
 

@@ -24,8 +24,8 @@ from ganforge.scaffold.project import TEMPLATES
 
 Write = Callable[..., Written]
 
-USABLE = tuple(kind for kind in KINDS if kind not in ("augmentation", "metric"))
-"""The kinds for which a recipe has a place."""
+USABLE = tuple(kind for kind in KINDS if kind not in ("encoder", "metric"))
+"""The kinds for which there is an example: those that the usual game has a place for."""
 
 CHOICES = [(), *((kind,) for kind in USABLE), USABLE]
 """The default, each kind alone, and all at once."""
@@ -52,6 +52,7 @@ def used(recipe: Recipe) -> dict[str, set[str]]:
     }
     listed = {
         "regularizer": {term["use"] for term in plain["regularizers"]},
+        "augmentation": {augmentation["use"] for augmentation in plain["augmentations"]},
         "callback": {callback["use"] for callback in plain["callbacks"]},
     }
     return {**single, **networks, **by_network, **listed}
@@ -138,7 +139,7 @@ def test_no_file_has_an_unfilled_place_or_a_line_too_long(
             assert max(map(len, text.splitlines())) <= 100, path
 
 
-def test_there_is_an_example_of_every_kind_that_recipes_have_a_place_for() -> None:
+def test_there_is_an_example_of_every_kind_that_the_usual_game_has_a_place_for() -> None:
     assert tuple(EXAMPLES) == USABLE
     for folder in ("package", "tests"):
         found = {path.name.partition(".")[0] for path in (TEMPLATES / folder).glob("*.py.tmpl")}
