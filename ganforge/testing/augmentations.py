@@ -107,6 +107,44 @@ def differentiable(bench: Bench) -> None:
             )
 
 
+def double_backward(bench: Bench) -> None:
+    """Gradient penalties differentiate twice, and look through it."""
+    why = "so no gradient penalty (r1, gradient_penalty) can be used beside it"
+    advice = "Write the backward of your own autograd.Function with torch's operations."
+    for shape in bench.known_shapes():
+        given = samples(shape).requires_grad_()
+        found = bench.made()(given, draw(), FIRST)
+        if not found.requires_grad:
+            raise Unchecked("no gradient reaches the samples: see differentiable")
+        (slope,) = torch.autograd.grad(
+            found.square().sum(), given, create_graph=True, allow_unused=True
+        )
+        if slope is None or not slope.requires_grad:
+            raise Wrong(f"its gradient cannot be differentiated, {why}", advice)
+        try:
+            slope.square().sum().backward()  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            raise Wrong(f"it cannot be differentiated twice ({error}), {why}", advice) from error
+        if given.grad is None or not given.grad.isfinite().all():
+            raise Wrong(
+                f"its second derivative is missing or not finite, {why}",
+                "Look for roots and norms of what can be 0: add a small number inside them.",
+            )
+
+
+def fewer_samples(bench: Bench) -> None:
+    """It takes fewer samples than the micro-batch has: some terms judge a part."""
+    for shape in bench.known_shapes():
+        given = samples(shape)[: COUNT - 2]
+        advice = "Draw for all and cut: draw.uniform(stream, ...)[: len(samples)]."
+        try:
+            found = bench.made()(given, draw(), FIRST)
+        except RuntimeError as error:
+            raise Wrong(f"it fails on {len(given)} samples of {COUNT}: {error}", advice) from error
+        if found.shape != given.shape:
+            raise Wrong(f"{tuple(given.shape)} become {tuple(found.shape)}", advice)
+
+
 def random_streams(bench: Bench) -> None:
     """Random numbers come from the draw, the same ones for the same stream."""
     for shape in bench.known_shapes():
@@ -174,6 +212,8 @@ CHECKS = checks(
     output,
     input_untouched,
     differentiable,
+    double_backward,
+    fewer_samples,
     random_streams,
     micro_batches,
     observed,

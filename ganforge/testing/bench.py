@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +12,7 @@ from ganforge.engine.calling import call as offer
 from ganforge.engine.game import judge_scores
 from ganforge.engine.latent import Latent
 from ganforge.errors import UsageError
+from ganforge.testing import forwards
 from ganforge.testing.findings import Unchecked, Wrong, fault
 from ganforge.testing.isolation import kept_settings
 from ganforge.testing.isolation import seed as set_seed
@@ -56,7 +56,11 @@ class Bench:
         self.refused: dict[Shape, str] = {}
         self.call_faults: list[Wrong] = []
         self.steady = True
+        self.network: nn.Module | None = None
+        self.misnamed = False
+        self._shape = SHAPES[0]
         self._translates: bool | None = None
+        self._own_source = True
         self._shared: dict[int, tuple[Shape, nn.Module]] = {}
 
     @property
@@ -69,19 +73,24 @@ class Bench:
 
     @property
     def asks_for_shape(self) -> bool:
-        return "image_shape" in self.subject.known_signature().injected
+        return self.asks_for("image_shape")
+
+    def asks_for(self, name: str) -> bool:
+        """Whether its constructor does."""
+        return name in self.subject.known_signature().injected
 
     def try_shapes(self) -> None:
         """Make it for every shape, and call it; keep which it takes and what it returns.
 
+        What starts from samples of a source starts from others than it makes, if it takes such.
+
         Raises:
             Wrong: Some shape is neither taken nor refused in words.
         """
-        for shape in SHAPES if self.asks_for_shape else SHAPES[:1]:
-            self._try(shape)
-        for shape in LARGE if self.asks_for_shape else ():
-            if not self.outputs and not self.call_faults:
-                self._try(shape)
+        self._try_all()
+        if not (self.outputs or self.call_faults) and self.asks_for("source_shape"):
+            self._own_source = False
+            self._try_all()
         if not self.outputs and not self.call_faults:
             told = next(iter(self.refused.values()))
             with suppress(Wrong):  # a network of images need not think of points
@@ -90,10 +99,19 @@ class Bench:
                 self.call_faults.clear()
                 raise Wrong(f"it takes no images of any size that was tried: {told}", SIZES)
 
+    def _try_all(self) -> None:
+        self.refused.clear()
+        for shape in SHAPES if self.asks_for_shape else SHAPES[:1]:
+            self._try(shape)
+        for shape in LARGE if self.asks_for_shape else ():
+            if not self.outputs and not self.call_faults:
+                self._try(shape)
+
     def _try(self, shape: Shape) -> None:
         set_seed(SEED)
         try:
-            network: nn.Module = self.subject.build(**supply(shape))
+            network: nn.Module = self.subject.build(**self.supply(shape))
+            self.network = network
             if any(nn.parameter.is_lazy(p) for p in network.parameters()):
                 raise Wrong(
                     "its parameters have no shape before the first call (lazy modules), so the "
@@ -118,6 +136,11 @@ class Bench:
 
     def _called(self, network: nn.Module, shape: Shape) -> dict[str, Heads]:
         """What it returns in training and in evaluation mode."""
+        try:
+            forwards.refuse_unknown(network)
+        except Wrong as wrong:
+            self.misnamed = True
+            raise _NotCallable(wrong.message, wrong.change) from wrong
         if self._translates is None:
             self._translates = self._takes_samples(network, shape)
         inputs = self.inputs(shape)
@@ -140,8 +163,10 @@ class Bench:
 
     def _takes_samples(self, network: nn.Module, shape: Shape) -> bool:
         """Whether a generator that asks for no latent_dim turns samples into samples."""
-        if not self.is_generator or "latent_dim" in self.subject.known_signature().injected:
+        if not self.is_generator or self.asks_for("latent_dim"):
             return False
+        if self.asks_for("source_shape"):
+            return True
         for translates in (False, True):
             self._translates = translates
             try:
@@ -176,17 +201,20 @@ class Bench:
     def fresh(self, shape: Shape, *, seed: int = SEED) -> nn.Module:
         """A new network in training mode; equal seeds make equal ones."""
         set_seed(seed)
-        network: nn.Module = self.subject.remade(**supply(shape))
+        network: nn.Module = self.subject.remade(**self.supply(shape))
         return network.train()
 
     def inputs(self, shape: Shape, *, count: int = BATCH, seed: int = 0) -> Tensor:
         """Latents ``(N, latent_dim)``; for what takes samples, such ``(N, ...)`` in [-1, 1]."""
         generator = torch.Generator().manual_seed(seed)
+        self._shape = shape
         if self.is_generator and not self._translates:
             return LATENT.sample(count, generator)
+        if self.is_generator:
+            shape = self.source_of(shape)
         return torch.empty(count, *shape).uniform_(-1.0, 1.0, generator=generator)
 
-    def call(self, network: nn.Module, inputs: Tensor, **more: Tensor) -> Heads:
+    def call(self, network: nn.Module, inputs: Tensor, **more: Tensor | None) -> Heads:
         """Everything that the network returns, by name: ``samples``, or ``logits`` and others.
 
         Raises:
@@ -208,32 +236,49 @@ class Bench:
             )
         return judge_scores(heads, len(inputs)) if name == "logits" else heads
 
-    def beside(self, inputs: Tensor) -> dict[str, Tensor]:
+    def beside(self, inputs: Tensor) -> dict[str, Tensor | None]:
         """What ganforge has for a network that names more than its input.
 
         It is a function of each input, so that one sample has the same beside it in any batch.
         """
-        first = inputs.detach().flatten(1)[:, :1]
-        waves = torch.arange(1, LATENT.size + 1, device=inputs.device, dtype=inputs.dtype)
-        offered = {
-            "labels": (first[:, 0].abs() * 997.0).long() % NUM_CLASSES,
-            "latents": torch.sin(first * waves),
+        offered: dict[str, Tensor | None] = {
+            "labels": forwards.labels_of(inputs, NUM_CLASSES),
+            "source": forwards.waves_of(inputs, self.source_of(self._shape)),
         }
-        if not self.is_generator:
-            offered["source"] = inputs.detach().flip(-1)
+        if self._translates:
+            offered["source"] = inputs.detach()
+        if self._translates or not self.is_generator:
+            offered["latents"] = forwards.waves_of(inputs, (LATENT.size,))
         return offered
 
-    def eval_call(self, network: nn.Module, inputs: Tensor) -> Heads:
+    def alike(self, inputs: Tensor) -> dict[str, Tensor | None]:
+        """The same beside every input: what differs then, differs by the inputs."""
+        found = self.beside(inputs[:1].expand_as(inputs))
+        return {name: value for name, value in found.items() if name != "source"} | (
+            {} if self._translates else {"source": found["source"]}
+        )
+
+    def source_of(self, shape: Shape) -> Shape:
+        """The shape of what samples are made of: grey for coloured ones, and the other way."""
+        if len(shape) != 3 or not (self._own_source and self.asks_for("source_shape")):
+            return shape
+        return (4 - shape[0], *shape[1:])
+
+    def supply(self, shape: Shape) -> dict[str, Any]:
+        """What ganforge supplies to networks, for samples of a shape."""
+        return {
+            "image_shape": shape,
+            "source_shape": self.source_of(shape),
+            "latent_dim": LATENT.size,
+            "code_dim": CODES,
+            "num_classes": NUM_CLASSES,
+        }
+
+    def eval_call(self, network: nn.Module, inputs: Tensor, **more: Tensor | None) -> Heads:
         """The same in evaluation mode and without a graph."""
         network.eval()
         with torch.no_grad():
-            return self.call(network, inputs)
-
-    def labelled(self, network: nn.Module, count: int) -> dict[str, Tensor]:
-        """Class indices as a keyword argument, if the network's ``forward`` has one for them."""
-        if "labels" not in inspect.signature(network.forward).parameters:
-            return {}
-        return {"labels": torch.arange(count) % NUM_CLASSES}
+            return self.call(network, inputs, **more)
 
 
 def build(bench: Bench) -> None:
@@ -241,8 +286,18 @@ def build(bench: Bench) -> None:
     bench.try_shapes()
 
 
+def forward_arguments(bench: Bench) -> str | None:
+    """Beside its input, ``forward`` names what ganforge offers: labels, latents, source."""
+    if bench.network is None:
+        raise Unchecked("it could not be made")
+    forwards.refuse_unknown(bench.network)
+    return forwards.remark_misspelt(bench.network)
+
+
 def call(bench: Bench) -> str:
     """The network takes what ganforge gives it, and returns tensors."""
+    if bench.misnamed:
+        raise Unchecked("it cannot be called: see forward-arguments")
     if bench.call_faults:
         raise bench.call_faults[0]
     if not bench.outputs:
@@ -250,28 +305,3 @@ def call(bench: Bench) -> str:
     refused = ", ".join(map(str, bench.refused))
     tried = ", ".join(map(str, bench.outputs))
     return f"tried with {tried}" + (f"; it refuses {refused}" if refused else "")
-
-
-def objective(heads: Heads) -> Tensor:
-    """A number that depends on everything in all heads, each in another way.
-
-    A plain sum would not do: that of a softmax never changes.
-    """
-    generator = torch.Generator().manual_seed(1)
-    parts = [
-        (head * torch.randn(head.shape, generator=generator).to(head.dtype)).sum()
-        for head in heads.values()
-        if head.is_floating_point()
-    ]
-    return torch.stack(parts).sum()
-
-
-def supply(shape: Shape) -> dict[str, Any]:
-    """What ganforge supplies to networks, for samples of a shape."""
-    return {
-        "image_shape": shape,
-        "source_shape": shape,
-        "latent_dim": LATENT.size,
-        "code_dim": CODES,
-        "num_classes": NUM_CLASSES,
-    }

@@ -10,7 +10,7 @@ from ganforge.errors import PluginError
 from ganforge.explain import described_options, documented
 from ganforge.options import INJECTED, read_signature
 from ganforge.testing.findings import Remark, Wrong, checks
-from ganforge.testing.subject import Subject
+from ganforge.testing.subject import STAND_IN, Subject
 
 TYPES = {
     "image_shape": "tuple[int, int, int]",
@@ -118,12 +118,17 @@ def injected_names(subject: Subject) -> None:
         raise Remark("; ".join(remarks))
 
 
-def options(subject: Subject) -> None:
-    """Every option has a value: a default, or one that the user gave."""
+def options(subject: Subject) -> str | None:
+    """Every option has a value: a default, or one that the user gave.
+
+    A small data set stands for one that is an option.
+    """
     signature = subject.known_signature()
     label = f"{subject.kind}.{subject.component.name}"
     required = [n for n, field in signature.model.model_fields.items() if field.is_required()]
-    missing = [name for name in required if name not in subject.given]
+    absent = [name for name in required if name not in subject.given]
+    data = {name: STAND_IN for name in absent if signature.nested.get(name) == "dataset"}
+    missing = [name for name in absent if name not in data]
     if missing:
         raise Wrong(
             f"no default for {', '.join(missing)}, so it cannot be tried out",
@@ -131,10 +136,11 @@ def options(subject: Subject) -> None:
             + " ".join(f"{label}.{name}=VALUE" for name in missing)
             + f' (in a test: options={{"{label}": {{"{missing[0]}": VALUE}}}}), or a default.',
         )
-    values, problems = signature.check(subject.given)
+    values, problems = signature.check({**subject.given, **data})
     if problems:  # what the user gave was checked before; a default can raise too
         raise Wrong(problems[0].message, problems[0].hint or "Correct its type.")
     subject.options = values
+    return f"a small data set stands for {', '.join(data)}" if data else None
 
 
 def documentation(subject: Subject) -> None:

@@ -6,9 +6,10 @@ import hashlib
 from dataclasses import dataclass
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
-from ganforge.engine.data import AnyDataset, Dataset, MapDataset
+from ganforge.engine.data import AnyDataset, Dataset, MapDataset, normalised
 from ganforge.testing.findings import Remark, Unchecked, Wrong, checks
 from ganforge.testing.isolation import seed, settings
 from ganforge.testing.subject import Subject
@@ -21,6 +22,7 @@ class Bench:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
+        self.whole: AnyDataset | None = None
         self.dataset: Dataset | None = None
 
     def known(self) -> Dataset:
@@ -36,6 +38,7 @@ class Content:
     length: int
     samples: str
     labels: str
+    source: str
 
 
 def excerpt(dataset: AnyDataset) -> Dataset:
@@ -50,7 +53,8 @@ def excerpt(dataset: AnyDataset) -> Dataset:
 def build(bench: Bench) -> None:
     """It can be made, and is a ``ganforge.api.Dataset``."""
     seed(1)
-    bench.dataset = excerpt(bench.subject.build())
+    bench.whole = bench.subject.build()
+    bench.dataset = excerpt(bench.whole)
 
 
 def samples(bench: Bench) -> str:
@@ -64,6 +68,17 @@ def samples(bench: Bench) -> str:
             "Call super().__init__(samples=..., labels=..., num_classes=...) at the end of the "
             "constructor.",
         )
+    told = _check_samples(found)
+    bench.dataset = dataset
+    return told
+
+
+def _check_samples(found: Tensor) -> str:
+    """Samples as the engine takes them.
+
+    Raises:
+        Wrong: They are something else.
+    """
     if found.dtype not in (torch.uint8, torch.float32):
         raise Wrong(
             f"its samples are {found.dtype}",
@@ -79,7 +94,6 @@ def samples(bench: Bench) -> str:
         raise Wrong(f"its samples have the shape {shape}", "Give at least one sample: (N, ...).")
     if found.is_floating_point() and not found.isfinite().all():
         raise Wrong("its samples hold NaN or infinity", "Leave such samples out, or repair them.")
-    bench.dataset = dataset
     return f"{len(found):,} samples {shape[1:]}, {str(found.dtype).removeprefix('torch.')}"
 
 
@@ -146,6 +160,58 @@ def labels(bench: Bench) -> str:
     return f"{classes} classes"
 
 
+def source(bench: Bench) -> str:
+    """The data set of the other domain, if there is one, is sound; pairs are as many."""
+    bench.known()
+    assert bench.whole is not None
+    other = bench.whole.source_dataset
+    if other is None:
+        return "it has none"
+    if not isinstance(other, AnyDataset):
+        raise Wrong(
+            f"its source is a {type(other).__name__}",
+            "Give a data set: source=Dataset(samples=...).",
+        )
+    try:
+        told = _check_samples(excerpt(other).samples)
+    except Wrong as wrong:
+        raise Wrong(f"its source: {wrong.message}", wrong.change) from wrong
+    if not bench.whole.source_paired:
+        return f"not paired; {told}"
+    count, others = _rows(bench.whole), _rows(other)
+    if count != others:
+        raise Wrong(
+            f"it is paired, and has {count} samples, its source {others}",
+            "Give the n-th sample of one that of the other, or leave paired=True out.",
+        )
+    return f"paired; {told}"
+
+
+def _rows(dataset: AnyDataset) -> int:
+    """How many samples there are, whatever ``len`` says."""
+    return len(dataset.samples) if isinstance(dataset, Dataset) else len(dataset)
+
+
+def picture(bench: Bench) -> str:
+    """A way of its own to draw samples gives a picture, and leaves the samples alone."""
+    samples = normalised(bench.known().samples[:EXCERPT])
+    assert bench.whole is not None
+    before = samples.clone()
+    found = None
+    for columns in (None, 3):
+        found = bench.whole.picture(samples, columns)
+        if found is not None and not isinstance(found, Image):
+            raise Wrong(
+                f"picture() gives a {type(found).__name__}",
+                "Give back a PIL.Image, or None where samples are images already.",
+            )
+    if not torch.equal(before, samples):
+        raise Wrong(
+            "picture() changes the samples in place", "Compute new tensors: others look at them."
+        )
+    return "in a grid" if found is None else f"{found.width}x{found.height} pixels"
+
+
 def variety(bench: Bench) -> None:
     """Not all samples are the same one."""
     found = bench.known().samples
@@ -157,19 +223,21 @@ def variety(bench: Bench) -> None:
 
 def reproducible(bench: Bench) -> None:
     """Made again, it has the same samples and labels in the same order."""
-    first = _content(bench.known())
+    bench.known()
+    assert bench.whole is not None
+    first = _content(bench.whole)
     seed(2)
-    again = excerpt(bench.subject.remade())
-    second = _content(again)
+    second = _content(bench.subject.remade())
     if first.length != second.length:
         raise Wrong(
             f"made twice, it has {first.length} samples, then {second.length}",
             "Let nothing but its options and its files decide which samples it has.",
         )
     if first != second:
-        what = "samples" if first.samples != second.samples else "labels"
+        what = next(name for name in vars(first) if vars(first)[name] != vars(second)[name])
         raise Wrong(
-            f"made twice, it has other {what}, or another order",
+            f"made twice, it has {'another' if what == 'source' else 'other'} {what}, or another "
+            "order",
             "Sort file names, and draw random numbers from a generator of its own: "
             "torch.Generator().manual_seed(...).",
         )
@@ -195,17 +263,23 @@ CHECKS = checks(
     image_range,
     length,
     labels,
+    source,
+    picture,
     variety,
     reproducible,
     global_state,
 )
 
 
-def _content(dataset: Dataset) -> Content:
+def _content(whole: AnyDataset) -> Content:
     """Checksums, so that two large data sets need not be kept."""
+    dataset, other = excerpt(whole), whole.source_dataset
     labels = dataset.labels
     return Content(
-        len(dataset), _digest(dataset.samples), "" if labels is None else _digest(labels)
+        len(whole),
+        _digest(dataset.samples),
+        "" if labels is None else _digest(labels),
+        "" if other is None else _digest(excerpt(other).samples),
     )
 
 

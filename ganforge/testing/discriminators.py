@@ -21,6 +21,7 @@ from ganforge.testing.networks import (
     output_finite,
     seed_decides,
     state_dict,
+    without_classes,
 )
 
 
@@ -69,6 +70,7 @@ def unbounded_logits(bench: Bench) -> None:
 
 CHECKS = checks(
     benches.build,
+    benches.forward_arguments,
     benches.call,
     output_shape,
     output_dtype,
@@ -81,6 +83,7 @@ CHECKS = checks(
     double_backward,
     input_untouched,
     state_dict,
+    without_classes,
     seed_decides,
     copyable,
     device,

@@ -17,6 +17,7 @@ from ganforge.testing.networks import (
     output_finite,
     seed_decides,
     state_dict,
+    without_classes,
 )
 
 
@@ -49,6 +50,7 @@ def output_shape(bench: Bench) -> None:
 
 CHECKS = checks(
     benches.build,
+    benches.forward_arguments,
     benches.call,
     output_shape,
     output_dtype,
@@ -59,6 +61,7 @@ CHECKS = checks(
     input_gradients,
     input_untouched,
     state_dict,
+    without_classes,
     seed_decides,
     copyable,
     device,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from ganforge.testing import (
     datasets,
     discriminators,
     encoders,
+    gamebench,
     games,
     generators,
     hooks,
@@ -34,7 +35,7 @@ from ganforge.testing import (
 from ganforge.testing.findings import Check, Finding, ask_all
 from ganforge.testing.isolation import usual_settings
 from ganforge.testing.places import Place
-from ganforge.testing.subject import Subject
+from ganforge.testing.subject import Subject, inner
 
 Options = Mapping[str, Mapping[str, Any]]
 
@@ -56,7 +57,7 @@ KINDS = {
     "generator": Kind(generators.CHECKS, lambda subject, _: bench.Bench(subject)),
     "discriminator": Kind(discriminators.CHECKS, lambda subject, _: bench.Bench(subject)),
     "encoder": Kind(encoders.CHECKS, lambda subject, _: bench.Bench(subject)),
-    "game": Kind(games.CHECKS, lambda subject, _: games.Bench(subject)),
+    "game": Kind(games.CHECKS, lambda subject, _: gamebench.Bench(subject)),
     "loss": Kind(losses.CHECKS, lambda subject, _: terms.Bench(subject)),
     "regularizer": Kind(regularizers.CHECKS, lambda subject, _: terms.Bench(subject)),
     "augmentation": Kind(augmentations.CHECKS, lambda subject, _: augmentations.Bench(subject)),
@@ -108,7 +109,7 @@ def examine(
     found: list[Finding] = []
     with redirect_stdout(sys.stderr):  # results alone are written to standard output
         plugins = _find(plugin, registry)
-    given = _checked_options(options or {}, plugins)
+    given = _checked_options(options or {}, plugins, registry)
     with usual_settings():
         for each in plugins:
             found += _examine(each, given, registry)
@@ -181,7 +182,7 @@ def _normal(package: str) -> str:
     return re.sub(r"[-_.]+", "-", package).lower()
 
 
-def _checked_options(options: Options, plugins: list[Plugin]) -> Options:
+def _checked_options(options: Options, plugins: list[Plugin], registry: Registry) -> Options:
     """Options for components that there are, with names and values that they take.
 
     Raises:
@@ -194,14 +195,23 @@ def _checked_options(options: Options, plugins: list[Plugin]) -> Options:
                 f"options are given for '{label}', which the plugin does not provide",
                 hint=choices_text(label, components),
             )
-        for problem in _problems(components[label], given):
-            raise UsageError(f"{label}: {problem.message}", hint=problem.hint)
+        _check_given(components[label], given, registry)
     return options
 
 
-def _problems(component: Component, given: Mapping[str, Any]) -> Iterator[Any]:
+def _check_given(component: Component, given: Mapping[str, Any], registry: Registry) -> None:
+    label = f"{component.kind}.{component.name}"
     try:
         signature = read_signature(component.load(), component.kind)
     except PluginError:  # the checks will tell
         return
-    yield from (p for p in signature.check(given)[1] if p.path and p.path[0] in given)
+    for problem in signature.check(given)[1]:
+        if problem.path and problem.path[0] in given:
+            raise UsageError(f"{label}: {problem.message}", hint=problem.hint)
+    for name, kind in signature.nested.items():
+        if given.get(name) is not None:
+            try:
+                inner(kind, given[name], registry)
+            except UsageError as error:
+                error.message = f"{label}.{name}: {error.message}"
+                raise

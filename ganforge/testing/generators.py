@@ -21,6 +21,7 @@ from ganforge.testing.networks import (
     output_finite,
     seed_decides,
     state_dict,
+    without_classes,
 )
 
 ROUNDING = 1e-3
@@ -78,7 +79,8 @@ def latents_matter(bench: Bench) -> None:
     """Other latents make other samples."""
     shape = bench.references[0]
     network = bench.shared(shape)
-    samples: Tensor = bench.eval_call(network, bench.inputs(shape))["samples"]
+    inputs = bench.inputs(shape)
+    samples: Tensor = bench.eval_call(network, inputs, **bench.alike(inputs))["samples"]
     if len(samples) > 1 and all(torch.equal(samples[0], other) for other in samples[1:]):
         raise Wrong(
             "different latents make one and the same sample",
@@ -88,6 +90,7 @@ def latents_matter(bench: Bench) -> None:
 
 CHECKS = checks(
     benches.build,
+    benches.forward_arguments,
     benches.call,
     output_shape,
     output_dtype,
@@ -100,6 +103,7 @@ CHECKS = checks(
     input_gradients,
     input_untouched,
     state_dict,
+    without_classes,
     seed_decides,
     copyable,
     device,

@@ -5,16 +5,30 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganforge.testing.bench import Bench, objective
+from ganforge.testing.bench import Bench, Heads
 from ganforge.testing.findings import Unchecked, Wrong, listed
+from ganforge.testing.forwards import optional
+
+
+def objective(heads: Heads) -> Tensor:
+    """A number that depends on everything in all heads, each in another way.
+
+    A plain sum would not do: that of a softmax never changes.
+    """
+    generator = torch.Generator().manual_seed(1)
+    parts = [
+        (head * torch.randn(head.shape, generator=generator).to(head.dtype)).sum()
+        for head in heads.values()
+        if head.is_floating_point()
+    ]
+    return torch.stack(parts).sum()
 
 
 def parameter_gradients(bench: Bench) -> None:
     """Every parameter that should learn gets a gradient."""
     for shape in bench.references:
         network, inputs = bench.shared(shape), bench.inputs(shape)
-        calls: list[dict[str, Tensor]] = [{}]
-        calls += [more] if (more := bench.labelled(network, len(inputs))) else []
+        calls: list[dict[str, None]] = [{}, *({name: None} for name in optional(network))]
         learning = {n: p for n, p in network.named_parameters() if p.requires_grad}
         if not learning:
             raise Wrong(

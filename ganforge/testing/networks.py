@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import io
+import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import NoneType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ganforge.engine.calling import call as offer
-from ganforge.testing.bench import SEED, Bench, Heads, supply
+from ganforge.errors import UsageError
+from ganforge.testing.bench import SEED, Bench, Heads
 from ganforge.testing.devices import MixedDevicesError, OneDevice
-from ganforge.testing.findings import Remark, Unchecked, Wrong, listed
+from ganforge.testing.findings import Remark, Unchecked, Wrong, fault, listed
 from ganforge.testing.isolation import kept_settings, seed, settings
 
 AMPLIFIED = 30.0
@@ -164,14 +168,35 @@ def _load(network: nn.Module, state: dict[str, Any]) -> None:
         ) from error
 
 
+def without_classes(bench: Bench) -> str:
+    """One that says it can do without classes can, or refuses in words."""
+    if not bench.asks_for("num_classes"):
+        return "it does not ask for num_classes"
+    target = bench.subject.known_target()
+    hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    if NoneType not in typing.get_args(hints["num_classes"]):
+        return "it is made for classes alone"
+    shape = bench.references[0]
+    try:
+        network = bench.subject.remade(**{**bench.supply(shape), "num_classes": None})
+        bench.eval_call(network, bench.inputs(shape), labels=None)
+    except UsageError as error:
+        return f"it refuses: {error.message}"
+    except Exception as error:
+        told = fault(error, bench.place, doing="num_classes is None, as data without labels have")
+        advice = "Annotate it as int, if it is for classes alone: then ganforge refuses other data."
+        raise Wrong(told.message, f"{told.change} {advice}") from error
+    return "it can be made without"
+
+
 def seed_decides(bench: Bench) -> None:
     """The same seed of torch makes the same weights, another one others."""
     shape = bench.references[0]
     seed(SEED, 1)
-    first = bench.subject.remade(**supply(shape)).state_dict()
+    first = bench.subject.remade(**bench.supply(shape)).state_dict()
     end = torch.get_rng_state()
     seed(SEED, 2)
-    second = bench.subject.remade(**supply(shape)).state_dict()
+    second = bench.subject.remade(**bench.supply(shape)).state_dict()
     other = [name for name in first if not _same_state(first[name], second.get(name))]
     if other:
         raise Wrong(
@@ -179,7 +204,7 @@ def seed_decides(bench: Bench) -> None:
             "Draw them with torch alone (torch.randn, nn.init), not with numpy, random or time.",
         )
     seed(SEED + 1, 1)
-    bench.subject.remade(**supply(shape))
+    bench.subject.remade(**bench.supply(shape))
     if torch.equal(end, torch.get_rng_state()):
         raise Wrong(
             "its constructor seeds torch, so every seed of a recipe gives the same weights",
@@ -239,7 +264,7 @@ def global_state(bench: Bench) -> None:
     """Making and calling it changes no setting of the process."""
     shape = bench.references[0]
     before = settings()
-    network = bench.subject.make(raw=True, **supply(shape))
+    network = bench.subject.make(raw=True, **bench.supply(shape))
     inputs = bench.inputs(shape)
     offer(network, inputs, **bench.beside(inputs))
     after = settings()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ganforge.engine.adversarial import AdversarialRound
+from torch import Tensor
+
+from ganforge.engine.adversarial import AdversarialRound, Regularizer
 from ganforge.errors import UsageError
 from ganforge.testing import standins, terms
-from ganforge.testing.findings import Unchecked, Wrong, checks
+from ganforge.testing.findings import Unchecked, Wrong, checks, listed
 from ganforge.testing.terms import Bench
 
 PHASES = tuple(standins.StandInGame.networks)
 INPUTS = ("real", "fake")
+LARGE = 1e6
 
 
 def build(bench: Bench) -> None:
@@ -76,7 +79,7 @@ def default_settings(bench: Bench) -> None:
 def penalty(bench: Bench) -> None:
     """A finite value, on points or on images, with a gradient for what learns in its phase.
 
-    One that keeps weights in bounds after a step may have no value.
+    One that keeps weights in bounds after a step may be constant.
     """
     refused = ""
     for shape in (standins.POINT, standins.IMAGE):
@@ -102,25 +105,56 @@ def _try(bench: Bench, phase: str, shape: tuple[int, ...]) -> None:
         made = bench.made()
         round = standins.round_of(phase, shape, differentiates=needed, steep=True)
         value = terms.check_value(_value(bench, made, round), "the penalty")
-    if not value.any() and not value.requires_grad and _holds(made, round):
-        return
-    terms.check_learning(value, round, "the penalty")
+    if _has_after_step(made):
+        _check_bounds(made, round, needed=not value.requires_grad)
+    if value.requires_grad or not _has_after_step(made):
+        terms.check_learning(value, round, "the penalty")
 
 
-def _holds(made: Any, round: AdversarialRound) -> bool:
-    """Whether it changes weights after a step, and leaves them finite."""
-    before = standins.weights(round.play.networks)
-    after_step = getattr(made, "after_step", None)
-    if after_step is None:
-        return False
-    after_step(round.play.networks)
-    after = standins.weights(round.play.networks)
-    if not all(value.isfinite().all() for value in after.values()):
+def _has_after_step(made: Any) -> bool:
+    """Whether it has one of its own."""
+    return getattr(type(made), "after_step", Regularizer.after_step) is not Regularizer.after_step
+
+
+def _check_bounds(made: Any, round: AdversarialRound, *, needed: bool) -> None:
+    """See that its ``after_step`` leaves weights that are finite.
+
+    Args:
+        made: The regularizer.
+        round: Of the networks whose weights are changed; small ones first, then large ones.
+        needed: Whether it does nothing else, and so has to change large ones.
+
+    Raises:
+        Wrong: It does not.
+    """
+    networks = round.play.networks
+    before: dict[str, Tensor] = {}
+    for scale in (1.0, LARGE):
+        for parameter in (p for network in networks.values() for p in network.parameters()):
+            parameter.data.mul_(scale)
+        before = standins.weights(networks)
+        try:
+            made.after_step(networks)
+        except RuntimeError as error:
+            if "leaf" not in str(error):
+                raise
+            raise Wrong(
+                f"its after_step changes weights under the eyes of autograd: {error}",
+                "Write @torch.no_grad() above it.",
+            ) from error
+    after = standins.weights(networks)
+    odd = [name for name, value in after.items() if not value.isfinite().all()]
+    if odd:
         raise Wrong(
-            "its after_step leaves weights that are not finite",
+            f"its after_step leaves weights that are not finite: {listed(odd)}",
             "Look for divisions by norms of what can be 0.",
         )
-    return bool(standins.differing(before, after))
+    if needed and not standins.differing(before, after):
+        raise Wrong(
+            "its value is constant, and its after_step changes no weight, however large",
+            "Compute the value from the round, or change the weights in place: parameter.clamp_() "
+            "within torch.no_grad().",
+        )
 
 
 def _value(bench: Bench, made: Any, round: AdversarialRound) -> Any:

@@ -6,7 +6,8 @@ The core brings no architecture and no loss; these stand in for what a recipe wo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from contextlib import ExitStack
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,18 +16,21 @@ from torch.optim import Optimizer
 
 from ganforge.engine.adversarial import AdversarialLoss, AdversarialRound
 from ganforge.engine.data import Batch, Dataset
+from ganforge.engine.evaluating import evaluating
 from ganforge.engine.feed import ResidentFeed
 from ganforge.engine.freezing import Freezer
 from ganforge.engine.game import Game, Phase, Term
 from ganforge.engine.latent import Latent
 from ganforge.engine.round import Draw, Play
+from ganforge.engine.show import Show
 from ganforge.engine.streams import Streams
 from ganforge.engine.trainer import Settings, Trainer
 
 CPU = torch.device("cpu")
 IMAGE = (1, 8, 8)
 POINT = (2,)
-LATENT = Latent(6)
+LATENT = Latent(3, categorical=(2,), continuous=1)
+CODES = LATENT.size - LATENT.dim
 CLASSES = 3
 BATCH = 4
 WIDTH = 12
@@ -44,20 +48,20 @@ class StandInGenerator(nn.Module):
         super().__init__()
         self.shape = shape
         size = torch.Size(shape).numel()
-        self.of_latents = nn.Linear(LATENT.dim, WIDTH)
+        self.of_latents = nn.Linear(LATENT.size, WIDTH)
         self.of_samples = nn.Linear(size, WIDTH)
         self.norm = nn.Identity() if steady else nn.Sequential(nn.BatchNorm1d(WIDTH), nn.Dropout())
         self.out = nn.Linear(WIDTH, size)
 
     def forward(self, inputs: Tensor) -> Tensor:
         inputs = inputs.flatten(1)
-        layer = self.of_latents if inputs.shape[1] == LATENT.dim else self.of_samples
+        layer = self.of_latents if inputs.shape[1] == LATENT.size else self.of_samples
         samples: Tensor = self.out(self.norm(layer(inputs)).tanh()).tanh()
         return samples.reshape(len(samples), *self.shape)
 
 
 class StandInDiscriminator(nn.Module):
-    """Samples to ``logits`` ``(N,)``, ``class_logits`` and ``features``; smooth everywhere.
+    """Samples to ``logits`` ``(N,)``, ``class_logits``, ``codes`` and ``features``; smooth.
 
     It judges latents beside them, where a game offers some.
 
@@ -73,6 +77,7 @@ class StandInDiscriminator(nn.Module):
         self.of_latents = nn.Linear(LATENT.size, WIDTH)
         self.logit = nn.Linear(WIDTH, 1)
         self.classes = nn.Linear(WIDTH, CLASSES)
+        self.codes = nn.Linear(WIDTH, CODES)
 
     def forward(self, samples: Tensor, latents: Tensor | None = None) -> dict[str, Tensor]:
         hidden = self.hidden(samples.flatten(1))
@@ -82,23 +87,27 @@ class StandInDiscriminator(nn.Module):
         return {
             "logits": self.logit(features).squeeze(1),
             "class_logits": self.classes(features),
+            "codes": self.codes(features),
             "features": features,
         }
 
 
 class StandInEncoder(nn.Module):
-    """Samples to latents ``(N, latent_dim)``.
+    """Samples to latents ``(N, latent_dim)``, or to codes ``(N, code_dim)``.
 
     Args:
         shape: Of one sample.
         steady: It has nothing that could be unsteady.
+        size: How many numbers it makes of a sample.
     """
 
-    def __init__(self, shape: tuple[int, ...], *, steady: bool = True) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], *, steady: bool = True, size: int = LATENT.size
+    ) -> None:
         super().__init__()
         self.steady = steady
         self.hidden = nn.Linear(torch.Size(shape).numel(), WIDTH)
-        self.out = nn.Linear(WIDTH, LATENT.size)
+        self.out = nn.Linear(WIDTH, size)
 
     def forward(self, samples: Tensor) -> Tensor:
         latents: Tensor = self.out(self.hidden(samples.flatten(1)).tanh())
@@ -149,13 +158,27 @@ class StandInGame(Game):
 
 
 def networks(
-    kinds: Mapping[str, str], shape: tuple[int, ...] = IMAGE, *, steady: bool = True
+    kinds: Mapping[str, str],
+    shape: tuple[int, ...] = IMAGE,
+    *,
+    steady: bool = True,
+    families: Mapping[str, Callable[..., nn.Module]] = FAMILIES,
+    shape_of: Callable[[str], tuple[int, ...]] | None = None,
 ) -> dict[str, nn.Module]:
-    """A network for each place of a game, with weights that are always the same."""
+    """A network for each place of a game, with weights that are always the same.
+
+    Args:
+        kinds: The kind of each, by name.
+        shape: Of what they make or judge.
+        steady: Without batch norm and dropout.
+        families: What makes them, by kind.
+        shape_of: Gives another shape to each network, by its name.
+    """
     made: dict[str, nn.Module] = {}
     for number, (name, kind) in enumerate(kinds.items()):
         torch.manual_seed(number)
-        made[name] = FAMILIES[kind](shape, steady=steady).train()
+        own = shape if shape_of is None else shape_of(name)
+        made[name] = families[kind](own, steady=steady).train()
     return made
 
 
@@ -189,15 +212,35 @@ def round_of(
     return AdversarialRound(play)
 
 
-def trainer(game: Game, *, total_steps: int, steady: bool = True) -> Trainer:
-    """A trainer of 16 images, in batches of 4, with gradient descent for every network."""
-    streams = Streams(3)
-    made = networks(game.networks, steady=steady)
+def dataset(shape: tuple[int, int, int] = (1, 28, 28)) -> Dataset:
+    """16 images of noise, in classes."""
     generator = torch.Generator().manual_seed(8)
-    images = torch.randint(0, 256, (4 * BATCH, *IMAGE), generator=generator, dtype=torch.uint8)
-    dataset = Dataset(
+    images = torch.randint(0, 256, (4 * BATCH, *shape), generator=generator, dtype=torch.uint8)
+    return Dataset(samples=images, labels=torch.arange(len(images)) % CLASSES, num_classes=CLASSES)
+
+
+def trainer(
+    game: Game,
+    *,
+    total_steps: int,
+    steady: bool = True,
+    families: Mapping[str, Callable[..., nn.Module]] = FAMILIES,
+) -> Trainer:
+    """A trainer of 16 images, in batches of 4, with gradient descent for every network.
+
+    The images have labels, and belong in pairs to those of a source.
+    """
+    streams = Streams(3)
+
+    def shape_of(name: str) -> tuple[int, ...]:
+        return game.shapes(name, IMAGE, IMAGE)["image_shape"] or IMAGE
+
+    made = networks(game.networks, steady=steady, families=families, shape_of=shape_of)
+    domain = dataset(IMAGE)
+    images = domain.samples
+    paired = Dataset(
         samples=images,
-        labels=torch.arange(len(images)) % CLASSES,
+        labels=domain.labels,
         num_classes=CLASSES,
         source=Dataset(samples=images.flip(0)),
         paired=True,
@@ -210,12 +253,31 @@ def trainer(game: Game, *, total_steps: int, steady: bool = True) -> Trainer:
         game=game,
         networks=made,
         optimizers=optimizers,
-        feed=ResidentFeed(dataset, batch_size=BATCH, streams=streams, device=CPU),
+        feed=ResidentFeed(paired, batch_size=BATCH, streams=streams, device=CPU),
         latent=LATENT,
         streams=streams,
         settings=Settings(total_steps=total_steps, batch_size=BATCH),
         device=CPU,
     )
+
+
+def shown(trainer: Trainer, count: int, columns: int | None = None) -> Any:
+    """What the trainer's game gives for pictures, asked as a run asks."""
+    show = Show(
+        networks=trainer.networks,
+        latent=LATENT,
+        streams=trainer.streams,
+        device=CPU,
+        examples=examples,
+        num_classes=CLASSES,
+        count=count,
+        columns=columns,
+    )
+    with ExitStack() as stack:
+        for network in trainer.networks.values():
+            stack.enter_context(evaluating(network))
+        stack.enter_context(torch.no_grad())
+        return trainer.game.pictures(show)
 
 
 def examples(count: int) -> Batch:

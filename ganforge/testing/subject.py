@@ -12,9 +12,13 @@ from ganforge.construct import MADE, one_of
 from ganforge.errors import UsageError
 from ganforge.options import Signature, read_signature
 from ganforge.registry import Component, Registry
+from ganforge.testing import standins
 from ganforge.testing.findings import Unchecked, Wrong, fault
 from ganforge.testing.isolation import kept_settings
 from ganforge.testing.places import Place
+
+STAND_IN = {"use": "<a small data set>"}
+"""In place of a data set that is an option and was not given."""
 
 
 @dataclass
@@ -78,24 +82,22 @@ class Subject:
         options = copy.deepcopy(self.known_options())
         for name, kind in self.known_signature().nested.items():
             if options[name] is not None:
-                options[name] = self.inner(kind, options[name])
+                options[name] = self._inner(kind, options[name])
         wanted = {name: supplied[name] for name in self.known_signature().injected}
         if raw:
             return self.target(**options, **wanted)
         with kept_settings():
             return self.target(**options, **wanted)
 
-    def inner(self, kind: str, written: Mapping[str, Any]) -> Any:
-        """A component that is an option of this one, as a recipe writes it."""
+    def _inner(self, kind: str, written: Mapping[str, Any]) -> Any:
+        """A component that is an option of this one."""
+        if written == STAND_IN:
+            return standins.dataset()
         assert self.registry is not None
-        component = self.registry.find(kind, written["use"])
-        inner = Subject(component, {}, self.place, component.load(), registry=self.registry)
-        inner.signature = read_signature(inner.target, kind)
-        given = {name: value for name, value in written.items() if name != "use"}
-        inner.options, problems = inner.signature.check(given)
-        if problems:
-            raise UsageError(f"{component}: {problems[0].message}", hint=problems[0].hint)
-        return inner.make()
+        component, signature, options = inner(kind, written, self.registry)
+        made = Subject(component, {}, self.place, component.load(), registry=self.registry)
+        made.signature, made.options = signature, options
+        return made.make()
 
     def build(self, **supplied: Any) -> Any:
         """Make it for the check ``build``: whatever it raises, or is instead, is told.
@@ -123,6 +125,30 @@ class Subject:
         if not self.made_once:
             raise Unchecked("it could not be made")
         return self.make(**supplied)
+
+
+def inner(
+    kind: str, written: Mapping[str, Any], registry: Registry
+) -> tuple[Component, Signature, dict[str, Any]]:
+    """A component that is an option of another, as a recipe writes it, and its options.
+
+    Raises:
+        UsageError: There is none of that name, or it takes other options.
+    """
+    if not isinstance(written.get("use"), str):
+        raise UsageError(
+            f"it does not say which {kind}", hint="Write it as {use: NAME}, with its options."
+        )
+    component = registry.find(kind, written["use"])
+    signature = read_signature(component.load(), kind)
+    given = {name: value for name, value in written.items() if name != "use"}
+    options, problems = signature.check(given)
+    if problems:
+        raise UsageError(f"{component}: {problems[0].message}", hint=problems[0].hint)
+    for name, another in signature.nested.items():
+        if options[name] is not None:
+            inner(another, options[name], registry)
+    return component, signature, options
 
 
 def _spelled(wanted: type | UnionType) -> str:

@@ -20,7 +20,7 @@ from commandline import SHORT, Ganforge
     ("arguments", "code", "texts"),
     [
         (["run", "mnist_dcgann"], 2, ["no recipe 'mnist_dcgann'", "Did you mean 'mnist_dcgan'?"]),
-        (["run", "nowhere/x.yaml"], 2, ["no recipe 'nowhere/x.yaml'", "Available: mnist_dcgan"]),
+        (["run", "nowhere/x.yaml"], 2, ["no recipe 'nowhere/x.yaml'", "Available: grid_gan"]),
         (
             ["run", "smoke", "generator.use=dcgam"],
             2,

@@ -102,7 +102,7 @@ def test_options_before_and_behind_add_up(in_process: Ganforge, tmp_path: Path) 
     ("option", "told", "hint"),
     [
         ("no:mnistt", "-p no:mnistt: no such plugin", "Did you mean 'mnist'?"),
-        ("no:", "-p no:: no such plugin", "Available: callbacks"),
+        ("no:", "-p no:: no such plugin", "Available: augmentations"),
         ("nowhere.py", "there is no plugin file 'nowhere.py'", "Check the path."),
         ("./project", "is no package: it has no __init__.py", "pip install -e project"),
         ("nothing.py", "provides nothing: no hook in it", "@ganforge.hookimpl"),

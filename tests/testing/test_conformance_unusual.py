@@ -86,7 +86,7 @@ def test_gradients_may_need_labels(write: Write) -> None:
     path = acme(
         write,
         "generator",
-        ("latent_dim: int,", "latent_dim: int, num_classes: int | None,"),
+        ("latent_dim: int,", "latent_dim: int, num_classes: int,"),
         ("nn.Tanh()\n", "nn.Tanh()\n        self.of = nn.Embedding(num_classes, width)\n"),
         ("latents: Tensor)", "latents: Tensor, labels: Tensor | None = None)"),
         ("self.shift\n", "self.shift + (0 if labels is None else self.of(labels))\n"),

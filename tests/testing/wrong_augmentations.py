@@ -5,6 +5,19 @@ from wrongs import Wrong
 RIGHT = "        return samples + self.strength * shift"
 SHIFT = "draw.uniform(stream)[: len(samples)].reshape(shape)"
 
+ONCE = """class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, samples):
+        return 2 * samples
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient):
+        return 2 * gradient
+
+
+"""
+
 WRONGS = [
     Wrong(
         "augmentation",
@@ -72,6 +85,23 @@ WRONGS = [
         RIGHT.replace("samples +", "samples * 0.0 +"),
         "the gradient by the samples is 0",
         "rounding",
+    ),
+    Wrong(
+        "augmentation",
+        "double-backward",
+        RIGHT,
+        "        return Doubled.apply(samples) + self.strength * shift",
+        "it cannot be differentiated twice",
+        "your own autograd.Function",
+        then=("class AcmeBrightness", ONCE + "class AcmeBrightness"),
+    ),
+    Wrong(
+        "augmentation",
+        "fewer-samples",
+        "[: len(samples)].reshape(shape)",
+        ".reshape(-1, *shape[1:])",
+        "it fails on 4 samples of 6",
+        "[: len(samples)]",
     ),
     Wrong(
         "augmentation",

@@ -79,6 +79,14 @@ WRONGS = [
     ),
     Wrong(
         "discriminator",
+        "without-classes",
+        "num_classes or 1",
+        "num_classes",
+        "num_classes is None, as data without labels have: TypeError",
+        "Annotate it as int, if it is for classes alone",
+    ),
+    Wrong(
+        "discriminator",
         "copyable",
         "self.logit = nn.Linear(width, 1)",
         "self.logits = nn.Linear(width, 1)\n        self.logit = lambda x: self.logits(x)",

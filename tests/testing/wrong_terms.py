@@ -2,6 +2,8 @@
 
 from wrongs import Wrong
 
+RETURN = "return share * slope.flatten(1).square().sum(1) + self.drift * scores.square()"
+
 WRONGS = [
     Wrong(
         "loss",
@@ -142,6 +144,62 @@ WRONGS = [
         "def penalty",
         "NotImplementedError",
         "Correct what raises it",
+    ),
+    Wrong(
+        "regularizer",
+        "phase",
+        'phase: ClassVar[str] = "discriminator"',
+        'phase: ClassVar[tuple] = ("discriminator", "critic")',
+        "it joins the phase 'critic', which the usual game does not have",
+        "Choose one of generator and discriminator.",
+    ),
+    Wrong(
+        "regularizer",
+        "penalty",
+        'phase: ClassVar[str] = "discriminator"',
+        'phase: ClassVar[tuple] = ("discriminator", "generator")',
+        "no gradient of the penalty reaches the generator",
+        "no .detach()",
+        then=(
+            "share = ",
+            "if round.learns('generator'):\n"
+            "            slope, scores = slope.detach(), scores.detach()\n        share = ",
+        ),
+    ),
+    Wrong(
+        "regularizer",
+        "penalty",
+        RETURN,
+        "return round.real.new_zeros(())",
+        "no gradient of the penalty reaches the discriminator",
+        "Compute it from round.scores",
+    ),
+    Wrong(
+        "regularizer",
+        "penalty",
+        RETURN,
+        "return round.real.new_zeros(())\n\n    @torch.no_grad()\n"
+        "    def after_step(self, networks):\n        pass",
+        "its value is constant, and its after_step changes no weight, however large",
+        "parameter.clamp_()",
+    ),
+    Wrong(
+        "regularizer",
+        "penalty",
+        RETURN,
+        f"{RETURN}\n\n    @torch.no_grad()\n    def after_step(self, networks):\n"
+        "        networks['generator'].out.bias.div_(0.0)",
+        "its after_step leaves weights that are not finite: generator.out.bias",
+        "norms of what can be 0",
+    ),
+    Wrong(
+        "regularizer",
+        "penalty",
+        RETURN,
+        f"{RETURN}\n\n    def after_step(self, networks):\n"
+        "        networks['discriminator'].logit.bias.clamp_(-1.0, 1.0)",
+        "its after_step changes weights under the eyes of autograd",
+        "Write @torch.no_grad() above it.",
     ),
     Wrong(
         "regularizer",
