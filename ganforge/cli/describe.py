@@ -20,8 +20,8 @@ from ganforge.hookspecs import KINDS
 def describe(kind: str, name: str, as_json: bool) -> None:
     """Explain a component: options, documentation, origin.
 
-    KIND is dataset, generator, discriminator, game, loss, regularizer, augmentation, optimizer,
-    schedule, metric or callback; NAME is one that list-plugins shows.
+    KIND is dataset, generator, discriminator, encoder, game, loss, regularizer, augmentation,
+    optimizer, schedule, metric or callback; NAME is one that list-plugins shows.
     """
     component = registry().find(kind, name)
     from ganforge.explain import facts

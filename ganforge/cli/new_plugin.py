@@ -32,9 +32,10 @@ from ganforge.hookspecs import KINDS
 def new_plugin(name: str, kinds: tuple[str, ...], dest: Path) -> None:
     """Write a plugin package to start from.
 
-    It holds a working example of each KIND (dataset, generator, discriminator, game, loss,
-    regularizer, optimizer, schedule or callback), a recipe that trains with them, tests, and all
-    that pip needs. The new folder, ganforge-NAME, is printed on standard output.
+    It holds a working example of each KIND (dataset, generator, discriminator, encoder, game, loss,
+    regularizer, augmentation, optimizer, schedule or callback), a recipe that trains with them,
+    tests, and all that pip needs. An encoder comes with a game that has a place for it. The new
+    folder, ganforge-NAME, is printed on standard output.
     """
     from ganforge.scaffold import folder, project
     from ganforge.scaffold.kinds import chosen

@@ -31,7 +31,8 @@ EXAMPLES = {
     "discriminator": Example(
         "Discriminator", "strided convolutions without batch norm", "a discriminator"
     ),
-    "game": Example("TopK", "the generator learns from its best samples (2020)", "a game"),
+    "encoder": Example("Encoder", "strided convolutions, to latents", "an encoder"),
+    "game": Example("Regression", "an encoder learns to undo the generator (2017)", "a game"),
     "loss": Example("SmoothedLabels", "non-saturating, with labels below 1 (2016)", "a loss"),
     "regularizer": Example(
         "Consistency", "noise must not change what D says (2020)", "a regularizer"
@@ -47,6 +48,8 @@ EXAMPLES = {
 def chosen(kinds: Iterable[str]) -> list[str]:
     """The kinds that a user wants, each once and in the order of recipes.
 
+    An encoder brings a game that has a place for it.
+
     Raises:
         UsageError: There is no such kind, or no example of it.
     """
@@ -59,6 +62,8 @@ def chosen(kinds: Iterable[str]) -> list[str]:
                 hint=known,
             )
         raise UsageError(f"there is no kind '{kind}'", hint=known)
+    if "encoder" in wanted:
+        wanted.add("game")
     return [kind for kind in EXAMPLES if kind in wanted]
 
 

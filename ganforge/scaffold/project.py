@@ -15,8 +15,11 @@ from ganforge.scaffold.names import Names
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-_ONLY_FOR = re.compile(r"\[(?P<no>no )?(?P<kind>[a-z]+)\] (?P<line>.*)")
-"""A line of the recipe that is there only with, or only without, a component of a kind."""
+NEW_IN_2 = {"encoder", "augmentation"}
+"""Kinds that the first version of the hooks did not have."""
+
+_ONLY_FOR = re.compile(r"\[(?P<kinds>[a-z, ]+)\] (?P<line>.*)")
+"""A line of the recipe that is there only with, or only without, components of some kinds."""
 
 
 def files(names: Names, kinds: Sequence[str]) -> dict[str, str]:
@@ -66,7 +69,9 @@ def _description(kinds: Sequence[str]) -> str:
 
 
 def _hooks(kinds: Sequence[str], words: dict[str, str]) -> Iterator[str]:
-    """One hook for each kind."""
+    """One hook for each kind; before them, which hooks are needed, if others had none of these."""
+    if set(kinds) & NEW_IN_2:
+        yield '\nGANFORGE_HOOKS = 2\n"""An older ganforge has no place for all of this."""\n'
     for kind in kinds:
         target, summary, _ = EXAMPLES[kind]
         yield _filled(
@@ -90,6 +95,11 @@ def _recipe(names: Names, kinds: Sequence[str], words: dict[str, str]) -> str:
         found = _ONLY_FOR.fullmatch(line)
         if found is None:
             lines.append(line)
-        elif (found["kind"] in kinds) != bool(found["no"]):
+        elif all(_holds(condition, kinds) for condition in found["kinds"].split(", ")):
             lines.append(found["line"])
     return "\n".join(lines) + "\n"
+
+
+def _holds(condition: str, kinds: Sequence[str]) -> bool:
+    """Whether a kind is there, or is not: ``loss``, ``no loss``."""
+    return (condition.removeprefix("no ") in kinds) != condition.startswith("no ")

@@ -19,13 +19,13 @@ from ganforge.plugins import add_named, load_registry
 from ganforge.recipe.load import load
 from ganforge.recipe.schema import Recipe
 from ganforge.registry import Plugin, Registry
-from ganforge.scaffold.kinds import EXAMPLES
+from ganforge.scaffold.kinds import EXAMPLES, chosen
 from ganforge.scaffold.project import TEMPLATES
 
 Write = Callable[..., Written]
 
-USABLE = tuple(kind for kind in KINDS if kind not in ("encoder", "metric"))
-"""The kinds for which there is an example: those that the usual game has a place for."""
+USABLE = tuple(kind for kind in KINDS if kind != "metric")
+"""The kinds for which there is an example: those that a recipe has a place for."""
 
 CHOICES = [(), *((kind,) for kind in USABLE), USABLE]
 """The default, each kind alone, and all at once."""
@@ -46,7 +46,11 @@ def used(recipe: Recipe) -> dict[str, set[str]]:
     """The names that a recipe uses, by kind."""
     plain: dict[str, Any] = recipe.plain()
     single = {kind: {plain[kind]["use"]} for kind in ("dataset", "game", "loss")}
-    networks = {kind: {plain[kind]["use"]} for kind in ("generator", "discriminator")}
+    networks = {
+        kind: {plain[kind]["use"]}
+        for kind in ("generator", "discriminator", "encoder")
+        if kind in plain
+    }
     by_network = {
         kind: {spec["use"] for spec in plain[kind].values()} for kind in ("optimizer", "schedule")
     }
@@ -65,7 +69,8 @@ def test_a_new_plugin_provides_what_was_asked_and_trains_its_recipe(
     written = write(f"new-{label(kinds)}", *kinds)
     name = written.names.plugin
     plugin, registry = loaded(written)
-    expected = kinds or ("generator", "discriminator")
+    expected = tuple(chosen(kinds))
+    assert set(kinds) <= set(expected)
     assert [(c.kind, c.name) for c in plugin.components] == [
         (kind, name) for kind in KINDS if kind in expected
     ]
@@ -89,6 +94,21 @@ def test_a_new_plugin_provides_what_was_asked_and_trains_its_recipe(
     assert run.play() == "finished"
     assert not told
     assert (folder / "generator.safetensors").is_file()
+
+
+@pytest.mark.parametrize("kind", USABLE)
+def test_it_asks_for_the_hooks_that_it_needs(write: Write, kind: str) -> None:
+    text = (write(f"new-{kind}", kind).package / "__init__.py").read_text()
+    assert ("GANFORGE_HOOKS = 2" in text) == (kind in ("encoder", "augmentation"))
+
+
+def test_an_encoder_brings_a_game_that_has_a_place_for_it(write: Write) -> None:
+    plugin, registry = loaded(write("there-and-back", "encoder"))
+    assert [component.kind for component in plugin.components] == ["encoder", "game"]
+    recipe, _ = load(plugin.recipes["there_and_back"], registry)
+    assert recipe.networks["encoder"].component.plugin is plugin
+    assert recipe.networks["discriminator"].component.plugin.name == "dcgan"
+    assert {*recipe.optimizers} == {"generator", "discriminator", "encoder"}
 
 
 def test_the_default_recipe_is_mnist_with_both_networks(write: Write) -> None:
@@ -139,7 +159,7 @@ def test_no_file_has_an_unfilled_place_or_a_line_too_long(
             assert max(map(len, text.splitlines())) <= 100, path
 
 
-def test_there_is_an_example_of_every_kind_that_the_usual_game_has_a_place_for() -> None:
+def test_there_is_an_example_of_every_kind_that_a_recipe_has_a_place_for() -> None:
     assert tuple(EXAMPLES) == USABLE
     for folder in ("package", "tests"):
         found = {path.name.partition(".")[0] for path in (TEMPLATES / folder).glob("*.py.tmpl")}
