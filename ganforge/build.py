@@ -28,9 +28,10 @@ from ganforge.engine.trainer import Settings, Trainer
 from ganforge.environment import device_name, identity
 from ganforge.errors import UsageError
 from ganforge.looking import examples_of, picture_of
-from ganforge.networks import injected, make_networks, try_out
+from ganforge.networks import injected, make_networks
 from ganforge.recipe.schema import Recipe
 from ganforge.registry import Component
+from ganforge.rehearsal import rehearse
 
 
 @dataclass
@@ -53,7 +54,6 @@ def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
     dataset: AnyDataset = construct(recipe.dataset)
     game = _game(recipe)
     networks = make_networks(recipe, game, dataset, latent, streams, device)
-    try_out(recipe, game, networks, latent, dataset, device)
     batch_size = recipe.train.batch_size
     _check_portions(game, batch_size, recipe.train.micro_batches)
     feed = make_feed(
@@ -92,6 +92,7 @@ def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
         settings=settings,
         device=device,
     )
+    rehearse(recipe, trainer, dataset)
     return Prepared(recipe, dataset, trainer)
 
 
@@ -212,27 +213,33 @@ def _components(recipe: Recipe) -> list[Component]:
 
 
 def _export(run: Run, prepared: Prepared) -> None:
-    """Write the networks that ``generate`` needs into the run's folder."""
-    recipe, trainer = prepared.recipe, prepared.trainer
-    for name in (trainer.game.sampler, trainer.game.judge):
-        if name is None:
+    """Write the networks that are of use after training into the run's folder."""
+    recipe, trainer, dataset = prepared.recipe, prepared.trainer, prepared.dataset
+    game = trainer.game
+    for name, spec in recipe.networks.items():
+        makes = spec.component.kind in ("generator", "encoder")
+        if not makes and name != game.judge:
             continue
-        spec = recipe.networks[name]
         plugin = spec.component.plugin
+        sample, source = dataset.sample_shape, _source_shape(dataset)
+        if makes:  # a discriminator may see several samples as one
+            shapes = game.shapes(name, sample, source)
+            sample, source = shapes["image_shape"] or sample, shapes["source_shape"]
         facts = {
             "network": name,
+            "sampler": name == game.sampler,
             "kind": spec.component.kind,
             "use": spec.component.name,
             "plugin": plugin.name,
             "package": f"{plugin.package} {plugin.version}",
             "plugin_file": _file_name(plugin.path) if plugin.path else None,
             "options": spec.written,
-            "injected": injected(name, spec, trainer.game, prepared.dataset, trainer.latent),
+            "injected": injected(name, spec, game, dataset, trainer.latent),
             "latent": recipe.latent.plain(),
-            "sample_shape": prepared.dataset.sample_shape,
-            "num_classes": prepared.dataset.num_classes,
-            "samples_of": trainer.game.samples_of,
-            "source_shape": _source_shape(prepared.dataset),
+            "sample_shape": sample,
+            "num_classes": dataset.num_classes,
+            "samples_of": game.samples_of,
+            "source_shape": source,
             "recipe": recipe.head.name,
             "step": run.clock.step,
             "averaged": name in trainer.averages,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -43,6 +44,7 @@ class Description(pydantic.BaseModel):
 
     format: int
     kind: str
+    sampler: bool = True
     use: str
     plugin: str
     package: str
@@ -61,9 +63,9 @@ class Exported:
 
     Args:
         network: With its weights.
-        facts: What the file says of it: ``kind``, ``use``, ``options``, ``injected``, ``latent``,
-            ``sample_shape``, ``num_classes``, ``samples_of``, ``source_shape``, ``step``,
-            ``averaged`` and the versions that wrote it.
+        facts: What the file says of it: ``kind``, ``sampler``, ``use``, ``options``, ``injected``,
+            ``latent``, ``sample_shape``, ``num_classes``, ``samples_of``, ``source_shape``,
+            ``step``, ``averaged`` and the versions that wrote it.
     """
 
     network: nn.Module
@@ -135,6 +137,15 @@ def read(path: Path, registry: Registry, *, device: torch.device) -> Exported:
     return Exported(network.to(device).eval().requires_grad_(False), facts)
 
 
+def describes_sampler(path: Path) -> bool:
+    """Whether a file holds the network with which its game samples.
+
+    Raises:
+        GanforgeError: It cannot be read, or is none of ours.
+    """
+    return bool(_description(path)["sampler"])
+
+
 def _missing(path: Path, qualified: str, facts: dict[str, Any]) -> GanforgeError:
     """That a plugin is not there; a stranger's words are not made into a command unseen."""
     file, package = facts["plugin_file"], facts["package"].partition(" ")[0]
@@ -184,16 +195,31 @@ def _check_header(path: Path) -> None:
 
 
 def _contents(path: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    facts = _description(path)
+    with _opened(path, device) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    _check_latents(path, facts, tensors)
+    return facts, tensors
+
+
+@contextmanager
+def _opened(path: Path, device: torch.device) -> Iterator[Any]:
+    """The file as safetensors reads it; what it says against it is told as ours."""
     _check_header(path)
     try:
         with safetensors.safe_open(path, framework="pt", device=str(device)) as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            yield file
     except (OSError, safetensors.SafetensorError) as error:
         raise GanforgeError(
             f"{path}: not a readable safetensors file: {error}",
             hint="Name a run folder, or a generator.safetensors that ganforge wrote.",
         ) from error
+
+
+def _description(path: Path) -> dict[str, Any]:
+    """What a file says of its network."""
+    with _opened(path, torch.device("cpu")) as file:
+        metadata = file.metadata() or {}
     if _KEY not in metadata:
         raise UsageError(
             f"{path}: this file does not say how to build its network",
@@ -212,8 +238,7 @@ def _contents(path: Path, device: torch.device) -> tuple[dict[str, Any], dict[st
             f"{path}: it has format {facts['format']}; this version reads format "
             f"{', '.join(map(str, READABLE))}"
         )
-    _check_latents(path, facts, tensors)
-    return facts, tensors
+    return facts
 
 
 def _check_latents(path: Path, facts: dict[str, Any], tensors: dict[str, Tensor]) -> None:

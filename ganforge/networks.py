@@ -1,4 +1,4 @@
-"""Makes the networks of a game, and sees that they fit the data and each other."""
+"""Makes the networks of a game."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from types import NoneType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ganforge.construct import construct, guarded
-from ganforge.engine.calling import call
+from ganforge.construct import construct
 from ganforge.engine.data import AnyDataset
-from ganforge.engine.evaluating import evaluating
-from ganforge.engine.game import Game, rank
+from ganforge.engine.game import Game
 from ganforge.engine.latent import Latent
 from ganforge.engine.streams import Streams
 from ganforge.errors import UsageError
@@ -76,48 +74,3 @@ def _needs_classes(target: Callable[..., Any]) -> bool:
     function = target.__init__ if inspect.isclass(target) else target
     annotation = typing.get_type_hints(function).get("num_classes")
     return annotation is not None and NoneType not in typing.get_args(annotation)
-
-
-def try_out(
-    recipe: Recipe,
-    game: Game,
-    networks: dict[str, nn.Module],
-    latent: Latent,
-    dataset: AnyDataset,
-    device: torch.device,
-) -> None:
-    """One forward pass: a shape that does not fit is told before anything is written.
-
-    Raises:
-        UsageError: One does not.
-    """
-    sampler, spec = networks[game.sampler], recipe.networks[game.sampler]
-    labels = None
-    if dataset.num_classes is not None:
-        labels = torch.zeros(2, dtype=torch.int64, device=device)
-    source = None
-    if dataset.source_dataset is not None:
-        source = torch.zeros(2, *dataset.source_dataset.sample_shape, device=device)
-    inputs: Tensor | None = latent.sample(2, torch.Generator(device).manual_seed(0))
-    if game.samples_of == "source":
-        inputs = source
-    if inputs is None:
-        raise UsageError(
-            f"game '{recipe.game.component.name}' starts from samples of another domain, and the "
-            "data set has no source",
-            hint="Choose a data set that has one, such as paired or unpaired.",
-        )
-    with torch.no_grad(), torch.random.fork_rng(), evaluating(sampler):
-        samples = guarded(
-            spec.component, lambda: call(sampler, inputs, labels=labels, source=source)
-        )
-    if tuple(samples.shape[1:]) != dataset.sample_shape:
-        raise UsageError(
-            f"generator '{spec.component.name}' makes samples of shape "
-            f"{tuple(samples.shape[1:])}, but the data are {dataset.sample_shape}",
-            hint="Change the generator's options, or the size that the data set gives.",
-        )
-    if game.judge is not None:
-        judge, spec = networks[game.judge], recipe.networks[game.judge]
-        with torch.no_grad(), torch.random.fork_rng(), evaluating(judge):
-            guarded(spec.component, lambda: rank(judge, samples, labels=labels, source=source))

@@ -21,6 +21,7 @@ LAYERS = {
     "build": 4,
     "construct": 4,
     "networks": 4,
+    "rehearsal": 4,
     "export": 3,
     "runfolder": 3.5,
     "runlock": 3.5,

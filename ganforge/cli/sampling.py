@@ -40,7 +40,7 @@ def load_generator(source: Path, device: torch.device) -> tuple[Exported, Path]:
     generator = read(path, plugins, device=device)
     if generator.facts["kind"] != "generator":
         raise UsageError(
-            f"'{path}' holds a {generator.facts['kind']}, which makes no samples",
+            f"the network in '{path}' is of kind {generator.facts['kind']} and makes no samples",
             hint="Name the run's folder or its generator.safetensors.",
         )
     return generator, path
@@ -67,17 +67,19 @@ def load_judge(generator: Path, device: torch.device) -> Exported:
 def _generator_file(source: Path) -> Path:
     if not source.is_dir():
         return source
-    found = sorted(source.glob("*.safetensors"))
     path = source / "generator.safetensors"
-    others = [each for each in found if each.stem != "discriminator"]
-    if not path.is_file() and len(others) == 1:  # games name their sampling network as they like
-        return others[0]
-    if not path.is_file():
-        raise UsageError(
-            f"'{source}' has no generator.safetensors",
-            hint="Name a run folder whose run has saved at least once, or an exported file.",
-        )
-    return path
+    if path.is_file():
+        return path
+    from ganforge.export import describes_sampler
+
+    # Games name their sampling network as they like, and may have several generators.
+    for other in sorted(source.glob("*.safetensors")):
+        if other.stem != "discriminator" and describes_sampler(other):
+            return other
+    raise UsageError(
+        f"'{source}' has no generator.safetensors",
+        hint="Name a run folder whose run has saved at least once, or an exported file.",
+    )
 
 
 def labels_by_class(generator: Exported, count: int, only: int | None) -> Tensor | None:

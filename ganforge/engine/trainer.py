@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from ganforge.engine.data import Batch
 from ganforge.engine.feed import Feed
 from ganforge.engine.finite import Policy
 from ganforge.engine.freezing import Freezer
-from ganforge.engine.game import Game, Phase, batches_per_step
+from ganforge.engine.game import Game, Phase, Term, batches_per_step
 from ganforge.engine.judge import Judge, Played
 from ganforge.engine.latent import Latent
 from ganforge.engine.state import Group, collect, restore
@@ -185,11 +185,27 @@ class Trainer:
         self.whole = True
         return self._tally.take()
 
+    def rehearse(self, batch: Batch) -> None:
+        """Play every phase up to where its optimizers would step, and put everything back."""
+        for phase in self.phases:
+            self._freezer.learn(phase.learns)
+            undo = self._undo(phase.terms)
+            try:
+                self._backward(phase, self._counters(phase, 0), phase.terms, batch)
+            finally:
+                undo.restore()
+                for network in self.networks.values():
+                    network.zero_grad(set_to_none=True)
+
+    def _undo(self, terms: Sequence[Term]) -> Undo:
+        """Puts back what a play of these terms changes before its optimizers step."""
+        stateful = [term.function for term in terms if hasattr(term.function, "state_dict")]
+        return Undo(self.networks, [self.game, *stateful])
+
     def _play_once(self, phase: Phase, repeat: int, stopping: Callable[[], bool]) -> Values:
         """One optimizer step of the networks that learn in this phase."""
         terms = phase.due_terms(self.step_count // phase.every * phase.repeats + repeat)
-        stateful = [term.function for term in terms if hasattr(term.function, "state_dict")]
-        undo = Undo(self.networks, [self.game, *stateful])
+        undo = self._undo(terms)
         place = self._batch, self._batch_from, self.feed.state_dict()
         try:
             batch = self._draw(phase, stopping)

@@ -227,7 +227,7 @@ def test_two_processes_do_not_write_into_one_run(
 def test_a_discriminator_makes_no_samples(in_process: Ganforge, short_run: Path) -> None:
     done = in_process("generate", str(short_run / "discriminator.safetensors"))
     assert done.code == 2
-    assert "holds a discriminator, which makes no samples" in done.err
+    assert "is of kind discriminator and makes no samples" in done.err
 
 
 def test_a_plugins_fault_names_the_plugin_and_shows_it(

@@ -20,7 +20,7 @@ from docshell import Reader, in_process
 from PIL import Image
 
 from ganforge import build
-from ganforge.api import DataError, UsageError
+from ganforge.api import DataError, Draw, UsageError
 from ganforge.engine.streams import Streams
 from ganforge.export import read
 from ganforge.plugins import load_registry
@@ -52,6 +52,10 @@ INSTEAD = {
     "ganforge run relativistic.yaml": f"ganforge run relativistic.yaml {SHORT}",
     "ganforge run watched.yaml": (f"ganforge run watched.yaml {SHORT} callbacks.0.every='2 steps'"),
     "ganforge run two_judges.yaml": f"ganforge run two_judges.yaml {SHORT}",
+    "ganforge run by_class.yaml": f"ganforge run by_class.yaml {SHORT}",
+    "ganforge -p roll.py run mnist_dcgan 'augmentations=[{use: roll, pixels: 3}]' train.epochs=1": (
+        "ganforge -p roll.py run mnist_dcgan 'augmentations=[{use: roll, pixels: 3}]' " + SHORT
+    ),
     "ganforge run ported.yaml": f"ganforge run ported.yaml {SHORT}",
     "ganforge run smoke": "ganforge run smoke train.steps=4",
 }
@@ -111,6 +115,46 @@ def test_a_loss(tmp_path: Path) -> None:
     rows = metrics(tmp_path / "runs" / "relativistic" / "00001")
     assert all("generator/belief_real" in row for row in rows)  # G's phase scores real samples too
     assert ["discriminator/r1" in row for row in rows] == [True, False, False, False, False]
+
+
+def test_networks_that_know_the_class(tmp_path: Path) -> None:
+    run = follow("write-a-plugin/conditional.md", tmp_path) / "runs" / "by_class" / "00001"
+    with Image.open(sorted((run / "samples").glob("step_*.png"))[-1]) as picture:
+        assert picture.size == (8 * 30 + 2, 10 * 30 + 2)  # a row for each class
+    registry = load_registry(selection=Selection(named=(str(tmp_path / "by_class.py"),)))
+    generator = read(run / "generator.safetensors", registry, device=torch.device("cpu"))
+    latents = torch.randn(1, 32).repeat(2, 1)
+    three, eight = generator(latents, labels=torch.tensor([3, 8]))
+    assert not torch.allclose(three, eight)
+    between = generator(latents[:1], labels=torch.eye(10)[3:4] / 2 + torch.eye(10)[8:9] / 2)
+    assert not torch.allclose(between[0], three)
+
+
+def test_an_augmentation(tmp_path: Path) -> None:
+    run = follow("write-a-plugin/augmentation.md", tmp_path) / "runs" / "mnist_dcgan" / "00001"
+    assert metrics(run)
+    roll = module(tmp_path / "roll.py").Roll(pixels=3)
+    draw = Draw(Streams(0), (0, "discriminator", 0), 200, slice(0, 200), torch.device("cpu"))
+    images = torch.arange(4 * 100.0).reshape(1, 4, 10, 10).repeat(200, 1, 1, 1)
+    moves = Counter[tuple[int, int]]()
+    for moved in roll(images, draw, "a"):
+        [move] = [
+            (down, right)
+            for down in range(-3, 4)
+            for right in range(-3, 4)
+            if torch.equal(images[0].roll((down, right), (1, 2)), moved)
+        ]
+        moves.update([move])
+    assert {down for down, _ in moves} == {right for _, right in moves} == set(range(-3, 4))
+
+
+def test_a_data_set_made_of_others(tmp_path: Path) -> None:
+    [code] = [b.text for b in blocks("write-a-plugin/dataset.md") if "DatasetOption" in b.text]
+    (tmp_path / "halves.py").write_text("import torch\n" + code)
+    mnist = load_registry().find("dataset", "mnist").load()(split="test")
+    halves = module(tmp_path / "halves.py").Halves(of=mnist)
+    assert torch.equal(halves.samples, mnist.samples[::2])
+    assert torch.equal(halves.labels, mnist.labels[::2])
 
 
 def test_a_data_set(tmp_path: Path) -> None:
