@@ -13,7 +13,6 @@ from ganforge.engine.augmentation import Augmentation, Side
 from ganforge.engine.calling import call
 from ganforge.engine.game import judge_scores
 from ganforge.engine.round import Play, Round
-from ganforge.errors import UsageError
 
 __all__ = ["AdversarialLoss", "AdversarialRound", "Regularizer", "Side"]
 
@@ -35,8 +34,6 @@ class AdversarialRound(Round):
             latents name different streams.
         belief: Turns scores into what is shown as D(x); the loss knows which function that is.
         augmentations: What is done to samples before they are judged, in this order.
-        pack: How many samples the discriminator judges together (Lin et al. 2018,
-            arXiv:1712.04086): they are concatenated along their first axis, and get one score.
     """
 
     def __init__(
@@ -49,7 +46,6 @@ class AdversarialRound(Round):
         stream: str = "latent",
         belief: Callable[[Tensor], Tensor] = torch.sigmoid,
         augmentations: Sequence[Augmentation] = (),
-        pack: int = 1,
     ) -> None:
         super().__init__(play)
         self.generator = generator
@@ -58,7 +54,7 @@ class AdversarialRound(Round):
         self.stream = stream
         self.belief = belief
         self.augmentations = augmentations
-        self.pack = pack
+        self._judgements = 0
         self._judged: dict[Side, dict[str, Tensor]] = {}
 
     @cached_property
@@ -105,7 +101,9 @@ class AdversarialRound(Round):
 
     def judge(self, samples: Tensor) -> dict[str, Tensor]:
         """Everything the discriminator returns for any samples: ``logits`` and other heads."""
-        return self._heads(self._shown(samples, "points"), self.beside(None))
+        stream = f"points/{self._judgements}" if self._judgements else "points"
+        self._judgements += 1
+        return self._heads(self._shown(samples, stream), self.beside(None))
 
     def outputs(self, side: Side) -> dict[str, Tensor]:
         """Everything the discriminator returns for the real or the fake samples."""
@@ -141,25 +139,30 @@ class AdversarialRound(Round):
             samples = augmentation(samples, self.play.draw, f"augmentation/{number}/{side}")
         return samples
 
-    def _heads(self, samples: Tensor, beside: dict[str, Tensor | None]) -> dict[str, Tensor]:
-        count = len(samples)
-        if self.pack > 1:
-            if count % self.pack:
-                raise UsageError(
-                    f"{count} samples cannot be judged in packs of {self.pack}",
-                    hint=f"Choose a train.batch_size that is a multiple of {self.pack}.",
-                )
-            count //= self.pack
-            samples = samples.reshape(count, -1, *samples.shape[2:])
-            beside = {}  # whatever stands beside one sample does not stand beside a pack
-        return judge_scores(call(self.network(self.discriminator), samples, **beside), count)
+    def presented(
+        self, samples: Tensor, beside: Mapping[str, Tensor | None]
+    ) -> tuple[Tensor, Mapping[str, Tensor | None], int]:
+        """How samples are put to the discriminator; a subclass may put several together.
+
+        Args:
+            samples: ``(N, ...)``, real or made ones or both in one batch.
+            beside: What it may ask for beside them.
+        Returns:
+            Its input, what it may ask for, and how many scores it gives: N, or a divisor of it
+            where so many samples in a row get one score together.
+        """
+        return samples, beside, len(samples)
+
+    def _heads(self, samples: Tensor, beside: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+        inputs, offered, count = self.presented(samples, beside)
+        return judge_scores(call(self.network(self.discriminator), inputs, **offered), count)
 
     def _judge_jointly(self) -> None:
         real, fake = self.beside("real"), self.beside("fake")
         samples = torch.cat([self._shown(self.real, "real"), self._shown(self.fake, "fake")])
         beside = {name: _joined(value, fake[name]) for name, value in real.items()}
         both = self._heads(samples, beside)
-        count = len(self.real) // self.pack
+        count = len(both["logits"]) * len(self.real) // len(samples)
         self._judged["real"] = {name: _cut(head, slice(count)) for name, head in both.items()}
         self._judged["fake"] = {name: _cut(head, slice(count, None)) for name, head in both.items()}
 

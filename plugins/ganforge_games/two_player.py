@@ -17,18 +17,23 @@ from ganforge.api import (
     Phase,
     Play,
     Term,
+    UsageError,
     join,
 )
+from ganforge_games.packing import PackedRound
 
 Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(gt=0)]
+OrNone = Annotated[float, Field(ge=0)]
 
 
 class TopK(BaseModel):
     """Top-k training (Sinha et al. 2020, arXiv:2002.06224, section 3).
 
     The generator learns from the k samples that the discriminator likes best. k starts as the whole
-    batch, and is multiplied by ``gamma`` every ``every`` steps until it is ``least`` of it.
+    batch, and is multiplied by ``gamma`` every ``every`` steps until it is ``least`` of it. With
+    micro-batches, each has a best share of its own. A loss that compares a sample with the mean of
+    the others, such as ``relativistic_average``, still learns from all through that mean.
 
     Args:
         gamma: Factor of k.
@@ -60,12 +65,14 @@ class TwoPlayer(Game):
             as one batch. While the generator learns, fakes are judged alone.
         discriminator_weight: Factor of the discriminator's adversarial loss. 0.5 gives the mean
             over a merged batch of real and fake samples instead of the sum of two means.
-        generator_weight: Factor of the generator's adversarial loss.
+        generator_weight: Factor of the generator's adversarial loss. With 0 it is left out, and a
+            regularizer such as ``feature_matching`` takes its place.
         pack: How many samples the discriminator judges together, as one of so many times the
             channels (PacGAN, Lin et al. 2018, arXiv:1712.04086). It must divide the batch.
         top_k: Let the generator learn from the best of a batch only.
     Raises:
         PluginError: A regularizer names a phase that this game does not have.
+        UsageError: The generator has neither an adversarial loss nor a regularizer.
     """
 
     networks: ClassVar[Mapping[str, str]] = {
@@ -83,7 +90,7 @@ class TwoPlayer(Game):
         g_steps: Count = 1,
         discriminator_batch: Literal["separate", "joint"] = "separate",
         discriminator_weight: Weight = 1.0,
-        generator_weight: Weight = 1.0,
+        generator_weight: OrNone = 1.0,
         pack: Count = 1,
         top_k: TopK | None = None,
     ) -> None:
@@ -98,7 +105,14 @@ class TwoPlayer(Game):
             "discriminator": [Term("adversarial", loss.discriminator, discriminator_weight)],
             "generator": [Term("adversarial", self.generator_loss, generator_weight)],
         }
+        if generator_weight == 0:
+            own["generator"] = []
         terms = join(own, regularizers)
+        if not terms["generator"]:
+            raise UsageError(
+                "generator_weight is 0, and no regularizer joins the generator's phase",
+                hint="Give it a weight, or add a regularizer such as {use: feature_matching}.",
+            )
         self._phases = (
             Phase("discriminator", ("discriminator",), terms["discriminator"], d_steps),
             Phase("generator", ("generator",), terms["generator"], g_steps, draws_batch=False),
@@ -108,21 +122,23 @@ class TwoPlayer(Game):
         return self._phases
 
     def round(self, play: Play) -> AdversarialRound:
-        return AdversarialRound(
-            play,
-            joint=self.joint,
-            belief=self.loss.belief,
-            augmentations=self.augmentations,
-            pack=self.pack,
-        )
+        options: dict[str, Any] = {
+            "joint": self.joint,
+            "belief": self.loss.belief,
+            "augmentations": self.augmentations,
+        }
+        if self.pack > 1:
+            return PackedRound(play, pack=self.pack, **options)
+        return AdversarialRound(play, **options)
 
     def generator_loss(self, round: AdversarialRound) -> Tensor:
         """The loss's, of the samples from which the generator is to learn."""
         value = self.loss.generator(round)
         if self.top_k is None:
             return value
-        count = self.top_k.count(len(value), round.play.step)
-        best = round.scores("fake").detach().topk(count).indices
+        scores = round.scores("fake").detach()
+        count = self.top_k.count(len(scores), round.play.step)
+        best = scores.reshape(len(scores), -1).mean(dim=1).topk(count).indices
         return value[best]
 
     def shapes(

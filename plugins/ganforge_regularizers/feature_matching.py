@@ -16,7 +16,8 @@ class FeatureMatching(Regularizer):
 
     ``||mean f(x) - mean f(G(z))||^2``, where the means are those over the micro-batch and ``f`` is
     what the discriminator returns as ``features``: a tensor ``(N, ...)`` or a list of some, whose
-    distances are added. As the means are those of the micro-batch, micro-batches change it.
+    distances are added. As the means are those of the micro-batch, micro-batches change it. The
+    paper has it in place of the generator's adversarial loss: ``game: {generator_weight: 0}``.
 
     Source: Salimans et al. 2016, arXiv:1606.03498, section 3.1.
 

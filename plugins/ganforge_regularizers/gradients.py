@@ -12,22 +12,33 @@ from ganforge.api import AdversarialRound, Regularizer
 
 
 def input_gradients(scores: Tensor, samples: Tensor) -> Tensor:
-    """Gradient of each sample's score by the sample itself, ``(N, D)``, with a graph.
+    """Gradient of each score by all that was judged for it, ``(count, D)``, with a graph.
 
     The sum over the batch gives every sample its own gradient, as a score depends on its own
     sample only; batch normalisation breaks that, and couples them.
+
+    Args:
+        scores: ``(count, ...)``. Of a map of logits it is the mean that counts, as in losses.
+        samples: ``(N, ...)``; where there are fewer scores, so many samples in a row have one.
     """
-    (gradients,) = torch.autograd.grad(scores.sum(), samples, create_graph=True)
-    flat: Tensor = gradients.flatten(1)
+    each = scores.reshape(len(scores), -1).mean(dim=1)
+    (gradients,) = torch.autograd.grad(each.sum(), samples, create_graph=True)
+    flat: Tensor = gradients.reshape(len(scores), -1)
     return flat
 
 
 def slopes(round: AdversarialRound, points: Tensor) -> Tensor:
-    """The norm of D's gradient at each point, ``(N,)``."""
+    """The norm of D's gradient by each of what it judges at some points, ``(count,)``."""
     points = points.detach().requires_grad_()
     gradients = input_gradients(round.judge(points)["logits"], points)
     norms: Tensor = torch.linalg.vector_norm(gradients, dim=1)
     return norms
+
+
+def one_each(round: AdversarialRound, numbers: Tensor) -> Tensor:
+    """Numbers ``(N, ...)`` of which those that are judged together share the first."""
+    together = len(numbers) // len(round.scores("real"))
+    return numbers[::together].repeat_interleave(together, dim=0)
 
 
 class R1(Regularizer):
@@ -80,6 +91,7 @@ class GradientPenalty(Regularizer):
         """Where the gradient is taken, ``(N, ...)``."""
         real, fake = round.real.detach(), round.fake.detach()
         shares = round.play.draw.uniform("gradient_penalty", *(1 for _ in real.shape[1:]))
+        shares = one_each(round, shares)
         return shares * real + (1.0 - shares) * fake
 
     def cost(self, excess: Tensor) -> Tensor:
@@ -115,6 +127,6 @@ class Dragan(GradientPenalty):
 
     def points(self, round: AdversarialRound) -> Tensor:
         real, draw = round.real.detach(), round.play.draw
-        shares = draw.uniform("dragan", *(1 for _ in real.shape[1:])).to(real)
+        shares = one_each(round, draw.uniform("dragan", *(1 for _ in real.shape[1:])).to(real))
         noise = draw.uniform("dragan_noise", *real.shape[1:]).to(real)
         return real + shares * self.scale * real.std() * noise

@@ -61,6 +61,7 @@ def round_of(
     where: slice | None = None,
     latent: Latent | None = None,
     labels: Tensor | None = None,
+    step: int = COUNTERS[0],
 ) -> AdversarialRound:
     """A round of a phase in which the network of its name learns; ``where`` cuts a micro-batch."""
     total = len(real)
@@ -72,20 +73,27 @@ def round_of(
         differentiates=frozenset(),
         batch=Batch(real[where], None if labels is None else labels[where]),
         latent=latent or DoubleLatent(DIM),
-        draw=Draw(Streams(0), (COUNTERS[0], phase, 0), total, where, CPU),
+        draw=Draw(Streams(0), (step, phase, 0), total, where, CPU),
     )
     return AdversarialRound(play)
 
 
-def numbers(kind: str, stream: str, count: int, *shape: int, phase: str = "discriminator"):
+def numbers(
+    kind: str,
+    stream: str,
+    count: int,
+    *shape: int,
+    phase: str = "discriminator",
+    step: int = COUNTERS[0],
+):
     """What `Draw` documents that a stream gives, as a numpy array."""
     draw = {"uniform": torch.rand, "normal": torch.randn}[kind]
-    generator = Streams(0).generator(stream, COUNTERS[0], phase, 0)
+    generator = Streams(0).generator(stream, step, phase, 0)
     return draw(count, *shape, generator=generator).double().numpy()
 
 
-def latents(count: int, phase: str = "discriminator") -> np.ndarray:
-    return numbers("normal", "latent", count, DIM, phase=phase)
+def latents(count: int, phase: str = "discriminator", step: int = COUNTERS[0]) -> np.ndarray:
+    return numbers("normal", "latent", count, DIM, phase=phase, step=step)
 
 
 def moved(images: np.ndarray, stream: str, shift: int, *, flip: bool = False) -> np.ndarray:

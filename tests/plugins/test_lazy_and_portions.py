@@ -44,8 +44,6 @@ TERMS = registered("regularizer", "regularizers")
 OF_THE_BATCH = {
     "dragan": "the standard deviation of the real samples",
     "feature_matching": "the mean features",
-    "lecam": "moving averages of the mean scores, one move a micro-batch",
-    "path_length": "a moving average of the mean length, one move a micro-batch",
     "relativistic_average": "the mean score of the other side",
 }
 """What looks at a micro-batch as a whole, so that its size shows; and what it looks at."""
@@ -92,6 +90,14 @@ def phases_of(term: Regularizer) -> tuple[str, ...]:
     return (term.phase,) if isinstance(term.phase, str) else term.phase
 
 
+def primed(name: str) -> Regularizer:
+    """A term in the middle of a run: what compares with the plays before has had some."""
+    term = TERMS[name]()
+    if name == "lecam":
+        term.load_state_dict({"real": torch.tensor(0.4), "fake": torch.tensor(-0.3)})
+    return term
+
+
 PLACES = [(name, phase) for name, make in TERMS.items() for phase in phases_of(make())]
 
 
@@ -120,7 +126,7 @@ def gradients(
 def played(name: str, phase: str, every: int, plays: int) -> dict[str, Tensor]:
     """The mean gradient of so many plays in which nothing moves, from a fresh term."""
     made = {each: network.double() for each, network in networks().items()}
-    term = Term(name, TERMS[name](), weight=0.7, every=every)
+    term = Term(name, primed(name), weight=0.7, every=every)
     game = TwoPlayer(loss=NonSaturating(), regularizers=[term])
     (own,) = [each for each in game.phases() if each.name == phase]
     found = [gradients(own, game, made, play) for play in range(plays)]
@@ -180,7 +186,7 @@ def apart(name: str, portions: int) -> float:
     def after(micro_batches: int) -> dict[str, Tensor]:
         if name in LOSSES:
             return weights_after_a_step(LOSSES[name](), [], micro_batches)
-        return weights_after_a_step(NonSaturating(), [Term(name, TERMS[name]())], micro_batches)
+        return weights_after_a_step(NonSaturating(), [Term(name, primed(name))], micro_batches)
 
     whole, cut = after(1), after(portions)
     return max(float((whole[key] - cut[key]).abs().max()) for key in whole)

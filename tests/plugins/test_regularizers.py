@@ -42,8 +42,11 @@ class Given(nn.Module):
         return self.samples * 1.0
 
 
-def penalty(term: Regularizer, judge: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+def penalty(
+    term: Regularizer, judge: nn.Module, real: Tensor, fake: Tensor, *, step: int = COUNTERS[0]
+) -> Tensor:
     """What a term says in the discriminator's phase."""
+    counters = (step, *COUNTERS[1:])
     play = Play(
         phase="discriminator",
         networks={"generator": Given(fake), "discriminator": judge},
@@ -51,7 +54,7 @@ def penalty(term: Regularizer, judge: nn.Module, real: Tensor, fake: Tensor) -> 
         differentiates=frozenset(term.differentiates),
         batch=Batch(real),
         latent=Latent(1),
-        draw=Draw(Streams(0), COUNTERS, len(real), slice(0, len(real)), torch.device("cpu")),
+        draw=Draw(Streams(0), counters, len(real), slice(0, len(real)), torch.device("cpu")),
     )
     return term(AdversarialRound(play))
 
@@ -150,7 +153,7 @@ def test_each_image_is_mixed_as_a_whole() -> None:
     judge = Judge(lambda x: x.flatten(1).sum(1))
     real, fake = torch.ones(64, 1, 4, 4).double(), torch.zeros(64, 1, 4, 4).double()
     penalty(GradientPenalty(), judge, real, fake)
-    (between,) = judge.seen
+    between = judge.seen[-1]
     u = between[:, 0, 0, 0]
     assert torch.equal(between, u.reshape(64, 1, 1, 1).expand(64, 1, 4, 4))
     assert u.min() >= 0

@@ -11,13 +11,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ganforge.api import AdversarialRound, Augmentation, Batch, Draw, Play, Term, UsageError
+from ganforge.api import (
+    AdversarialRound,
+    Augmentation,
+    Batch,
+    Draw,
+    Play,
+    Regularizer,
+    Term,
+    UsageError,
+)
 from ganforge.engine.freezing import Freezer
 from ganforge.engine.latent import Latent
 from ganforge.engine.streams import Streams
 from ganforge_games.two_player import TopK, TwoPlayer
 from ganforge_losses.losses import NonSaturating
-from ganforge_regularizers.gradients import R1
+from ganforge_regularizers.gradients import R1, Dragan, GradientPenalty, LipschitzPenalty
 
 SIZE = 8
 
@@ -97,8 +106,44 @@ def test_a_penalty_sees_packs() -> None:
     value = game.phases()[0].terms[1].function(round)
     packs = round.real.detach().reshape(4, 4).requires_grad_()
     (gradients,) = torch.autograd.grad(made["discriminator"](packs).sum(), packs)
-    expected = 0.5 * gradients.reshape(8, 2).square().sum(dim=1)
+    expected = 0.5 * gradients.square().sum(dim=1)
+    assert value.shape == (4,)
     torch.testing.assert_close(value, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("term", [GradientPenalty, LipschitzPenalty, Dragan])
+def test_a_linear_critic_of_packs_with_unit_gradient_costs_nothing(term: type[Regularizer]) -> None:
+    """The gradient is that by the pack: half of w is of either sample in it."""
+    game = TwoPlayer(loss=NonSaturating(), regularizers=[Term("penalty", term())], pack=2)
+    critic = nn.Linear(4, 1).double()
+    with torch.no_grad():
+        critic.weight.copy_(torch.tensor([[0.1, -0.7, 0.5, 0.5]]).double())
+        critic.weight.div_(critic.weight.norm())
+    made = {**networks(2), "discriminator": critic}
+    value = game.phases()[0].terms[1].function(round_of(game, made, "discriminator"))
+    torch.testing.assert_close(value, torch.zeros(4, dtype=torch.float64), rtol=0, atol=1e-12)
+
+
+def test_a_penalty_mixes_packs_and_not_their_samples() -> None:
+    """All of a pack is as far between real and fake."""
+    game = TwoPlayer(loss=NonSaturating(), regularizers=[], pack=4)
+    round = round_of(game, networks(4), "discriminator")
+    points = GradientPenalty().points(round)
+    shares = ((points - round.fake) / (round.real - round.fake)).detach()
+    for pack in shares.reshape(2, 8):
+        torch.testing.assert_close(pack, pack[:1].expand(8))
+    assert abs(shares[0, 0] - shares[4, 0]) > 1e-3
+
+
+def test_a_pack_has_no_class() -> None:
+    class Conditional(nn.Module):
+        def forward(self, samples: Tensor, labels: Tensor) -> Tensor:
+            return samples.sum(1)
+
+    game = TwoPlayer(loss=NonSaturating(), regularizers=[], pack=2)
+    made = {**networks(2), "discriminator": Conditional()}
+    with pytest.raises(UsageError, match="takes labels, and a pack of 2 samples has none"):
+        round_of(game, made, "discriminator").scores("real")
 
 
 def test_packs_have_no_judge_of_single_samples() -> None:
@@ -133,6 +178,47 @@ def test_the_generator_learns_from_the_best() -> None:
     by_hand = softplus(-scores[scores >= best[-1]]).mean()
     (wanted,) = torch.autograd.grad(by_hand, [made["generator"].weight])  # type: ignore[list-item]
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+
+
+def test_the_best_of_a_map_are_the_best_on_average() -> None:
+    """A discriminator of patches, (N, 1, 2, 1): k counts samples."""
+
+    class Patches(nn.Module):
+        def forward(self, samples: Tensor) -> Tensor:
+            return torch.stack([samples[:, :1], 3 * samples[:, 1:]], dim=2)[..., None]
+
+    top_k = TopK(gamma=0.5, every=1, least=0.25)
+    game = TwoPlayer(loss=NonSaturating(), regularizers=[], top_k=top_k)
+    made = {**networks(), "discriminator": Patches()}
+    round = round_of(game, made, "generator", step=2)
+    value = game.phases()[1].terms[0].function(round)
+    fakes = made["generator"](round.latent).detach()
+    means = (fakes[:, 0] + 3 * fakes[:, 1]) / 2
+    best = fakes[means.sort(descending=True).indices[:2]]
+    expected = softplus(-torch.stack([best[:, 0], 3 * best[:, 1]], dim=1))
+    torch.testing.assert_close(value.flatten(1), expected, rtol=0, atol=1e-12)
+
+
+def test_a_generator_may_have_no_adversarial_loss() -> None:
+    class Own(Regularizer):
+        phase = "generator"
+
+    own = TwoPlayer(loss=NonSaturating(), regularizers=[Term("own", Own())], generator_weight=0)
+    assert [term.name for term in own.phases()[1].terms] == ["own"]
+    with pytest.raises(UsageError, match="generator_weight is 0, and no regularizer"):
+        TwoPlayer(loss=NonSaturating(), regularizers=[], generator_weight=0)
+
+
+def test_each_judgement_of_a_play_has_numbers_of_its_own() -> None:
+    game = TwoPlayer(loss=NonSaturating(), regularizers=[], augmentations=[Shift()])
+    round = round_of(game, {**networks(), "discriminator": Sum()}, "discriminator")
+    first, second = (round.judge(round.real)["logits"] for _ in range(2))
+    assert (first - second).abs().max() > 1e-3
+
+
+class Sum(nn.Module):
+    def forward(self, samples: Tensor) -> Tensor:
+        return samples.sum(1)
 
 
 class Shift(Augmentation):
