@@ -33,16 +33,12 @@ TOPS = {
     # Picture: the run's last one, and how much of its height is shown.
     "acgan": ("", 1.0),
     "projection": ("", 1.0),
-    "multi_hinge": ("", 1.0),
-    "cgan": ("", 1.0),
     "infogan": ("", 1.0),
     "infogan_codes": ("codes", 0.5),
     "bigan": ("reconstructions", 0.5),
     "pix2pix": ("", 1.0),
     "cyclegan": ("", 1.0),
     "progressive": ("", 0.5),
-    "ada": ("", 0.5),
-    "diffaugment": ("", 0.5),
 }
 
 
@@ -84,6 +80,7 @@ def main() -> None:
     for name, (panel, share) in TOPS.items():
         recipe = name.removesuffix("_codes")
         save_png(top(last(runs, f"mnist_{recipe}"), panel, share), TARGET / f"{name}.png")
+    save_png(top(last(runs, "spiral_gan"), "", 1.0), TARGET / "spiral.png")
 
 
 if __name__ == "__main__":

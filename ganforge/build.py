@@ -147,7 +147,8 @@ def _check_portions(game: Game, batch_size: int, micro_batches: int) -> None:
         raise UsageError(
             f"the game judges {game.portions} samples together, which a batch of {batch_size} in "
             f"{micro_batches} parts cannot be divided into",
-            hint=f"Choose a train.batch_size that is a multiple of {portions}.",
+            hint=f"Choose a train.batch_size that is a multiple of {portions}"
+            + (", or fewer train.micro_batches." if micro_batches > 1 else "."),
         )
 
 
@@ -158,6 +159,14 @@ def _game(recipe: Recipe) -> Game:
         name = _unused(term.spec.component.name, regularizers)
         regularizers[name] = Term(name, construct(term.spec), term.weight, term.every)
     augmentations = [construct(spec) for spec in recipe.augmentations]
+    for spec, augmentation in zip(recipe.augmentations, augmentations, strict=True):
+        if augmentation.needs_signs and not getattr(loss, "signed", True):
+            raise UsageError(
+                f"augmentation '{spec.component.name}' goes by the sign of scores, and under loss "
+                f"'{recipe.loss.component.name}' it does not tell real from fake",
+                hint="Choose a loss whose scores are logits, such as non_saturating, or options of "
+                "the augmentation by which it does not adapt.",
+            )
     supply = {
         "loss": loss,
         "regularizers": list(regularizers.values()),
@@ -228,6 +237,7 @@ def _export(run: Run, prepared: Prepared) -> None:
         facts = {
             "network": name,
             "sampler": name == game.sampler,
+            "judge": name == game.judge,
             "kind": spec.component.kind,
             "use": spec.component.name,
             "plugin": plugin.name,

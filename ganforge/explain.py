@@ -87,7 +87,8 @@ def option(name: str, field: FieldInfo, description: str = "") -> dict[str, Any]
     required = field.is_required()
     default = None if required else _plain(field.get_default(call_default_factory=True))
     bounds = [bound for item in field.metadata for bound in _bounds(item)]
-    kind = _bounded(type_text(field.annotation), bounds)
+    said = [w for item in field.metadata if isinstance(w := getattr(item, "in_words", None), str)]
+    kind = said[0] if said else _bounded(type_text(field.annotation), bounds)
     return {
         "name": name,
         "type": kind,
@@ -121,6 +122,9 @@ def type_text(annotation: Any) -> str:
         return str(origin.__name__)
     if origin is Annotated:
         inner, *metadata = arguments
+        for item in metadata:
+            if isinstance(words := getattr(item, "in_words", None), str):
+                return words
         return _bounded(type_text(inner), [bound for item in metadata for bound in _bounds(item)])
     if origin in (Union, UnionType):
         return " or ".join(type_text(argument) for argument in arguments)

@@ -45,6 +45,7 @@ class Description(pydantic.BaseModel):
     format: int
     kind: str
     sampler: bool = True
+    judge: bool | None = None
     use: str
     plugin: str
     package: str
@@ -137,13 +138,14 @@ def read(path: Path, registry: Registry, *, device: torch.device) -> Exported:
     return Exported(network.to(device).eval().requires_grad_(False), facts)
 
 
-def describes_sampler(path: Path) -> bool:
-    """Whether a file holds the network with which its game samples.
+def describes(path: Path, role: Literal["sampler", "judge"]) -> bool:
+    """Whether a file holds the network with which its game samples, or which ranks samples.
 
     Raises:
         GanforgeError: It cannot be read, or is none of ours.
     """
-    return bool(_description(path)["sampler"])
+    said: bool | None = _description(path)[role]
+    return path.stem == "discriminator" if said is None else said
 
 
 def _missing(path: Path, qualified: str, facts: dict[str, Any]) -> GanforgeError:

@@ -36,15 +36,21 @@ def rehearse(recipe: Recipe, trainer: Trainer, dataset: AnyDataset) -> None:
     """
     batch = _zeros(dataset, trainer.settings.batch_size, trainer.device)
     with trainer.streams.isolated("rehearsal"), _told(recipe, trainer.networks):
-        _check_samples(recipe, trainer, batch.part(slice(0, 2)))
+        _check_samples(recipe, trainer, batch.part(slice(0, 2)), paired=dataset.source_paired)
         trainer.rehearse(batch)
 
 
-def _check_samples(recipe: Recipe, trainer: Trainer, batch: Batch) -> None:
+def _check_samples(recipe: Recipe, trainer: Trainer, batch: Batch, *, paired: bool) -> None:
     """See that what is made has the data's shape."""
     game = trainer.game
     sampler, component = trainer.networks[game.sampler], recipe.networks[game.sampler].component
     inputs = batch.source
+    if game.pairs and inputs is not None and not paired:
+        raise UsageError(
+            f"game '{recipe.game.component.name}' learns from pairs, and the samples of the source "
+            "do not belong to those of the data set",
+            hint="Choose a data set that has pairs, such as paired or paired_folder.",
+        )
     if game.samples_of == "latents":
         generator = trainer.streams.generator("rehearsal")
         inputs = trainer.latent.sample(len(batch), generator).to(trainer.device)
@@ -87,13 +93,16 @@ def _told(recipe: Recipe, networks: Mapping[str, nn.Module]) -> Iterator[None]:
         if failed is None:
             raise
         component = recipe.networks[failed.network].component
-        if not isinstance(error, RuntimeError):
+        if not isinstance(error, RuntimeError) and not _of_torch(error):
             raise PluginError(f"{failed.network}: {component} failed: {error!r}") from error
         raise UsageError(
             f"{failed.network}: {component.kind} '{component.name}' does not fit what game "
             f"'{recipe.game.component.name}' gives it: {failed.layer} cannot take "
             f"{failed.shapes}: {error} ({_line(error)})",
-            hint="Choose another network for this place, or other options of it.",
+            hint="Choose another network for this place, or other options of it."
+            if "more than 1 value per channel" not in str(error)
+            else "Batch norm needs two samples: raise train.batch_size, or lower "
+            "train.micro_batches.",
         ) from error
 
 
@@ -107,6 +116,12 @@ def _zeros(dataset: AnyDataset, count: int, device: torch.device) -> Batch:
         else torch.zeros(count, dtype=torch.int64, device=device),
         None if source is None else torch.zeros(count, *source.sample_shape, device=device),
     )
+
+
+def _of_torch(error: BaseException) -> bool:
+    """Whether torch's own code has raised it."""
+    innermost = traceback.extract_tb(error.__traceback__)[-1]
+    return Path(torch.__file__).parent in Path(innermost.filename).parents
 
 
 def _line(error: BaseException) -> str:

@@ -97,6 +97,34 @@ def test_a_fault_outside_of_all_networks_is_left_to_who_can_name_it() -> None:
         prepare("smoke", "regularizers=[{use: clumsy}]")
 
 
+UNPAIRED = "{use: unpaired, source: {use: edges, of: {use: mnist}}, target: {use: mnist}}"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "overrides", "said"),
+    [
+        ("mnist_pix2pix", [f"dataset={UNPAIRED}"], "game 'pix2pix' learns from pairs"),
+        ("mnist_bigan", ["discriminator={use: dcgan}"], "network 'encoder' would never learn"),
+        ("mnist_ada", ["loss.use=wasserstein"], "augmentation 'ada' goes by the sign of scores"),
+        ("smoke", ["dataset={use: mixture}"], r"dcgan makes and judges images .* are \(2,\)"),
+        (
+            "smoke",
+            ["dataset={use: mixture}", "generator={use: keras_dcgan}"],
+            r"keras_dcgan makes and judges images .* are \(2,\)",
+        ),
+        ("ring_gan", ["train.batch_size=1"], r"'layers.1' \(BatchNorm1d\) cannot take \(1, 400\)"),
+    ],
+)
+def test_what_would_train_in_vain_is_refused(recipe: str, overrides: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        prepare(recipe, *overrides)
+    assert caught.value.hint
+
+
+def test_an_augmentation_that_does_not_adapt_takes_any_loss() -> None:
+    prepare("mnist_ada", "loss.use=wasserstein", "augmentations=[{use: ada, p: 0.2}]")
+
+
 @pytest.mark.parametrize(
     ("recipe", "overrides"),
     [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ganforge.cli.say import say
 from ganforge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,7 +16,15 @@ if TYPE_CHECKING:
 
     from ganforge.export import Exported
 
+
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+
+
+def _finite(ctx: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    """nan is within any bounds."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter("is no number above 0", ctx, option)
+    return value
 
 
 @click.command()
@@ -36,13 +46,14 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
     "only",
     type=click.IntRange(0),
     metavar="NUMBER",
-    help="Samples of one class, of a class-conditional generator; all classes by default.",
+    help="Samples of one class, of a class-conditional generator; by default as many of each.",
 )
 @click.option(
     "--truncation",
     type=click.FloatRange(0, 10, min_open=True),
+    callback=_finite,
     metavar="LIMIT",
-    help="Bound on the noise: lower is cleaner and less varied.",
+    help="Bound on the noise: lower is cleaner and less varied. Uniform noise is within 1 anyway.",
 )
 @click.option(
     "--source",
@@ -94,6 +105,8 @@ def generate(
     if pictures is not None:
         raise UsageError("--source: this generator starts from noise, not from pictures")
     labels = labels_by_class(generator, count, only)
+    if labels is not None and only is None and count < generator.facts["num_classes"]:
+        say(f"There are more classes than samples: these are of the first {count} only.", err=True)
     judge = load_judge(path, where) if best_of > 1 else None
     every = None if labels is None else labels.repeat_interleave(best_of)
     latents = _latents(generator, count * best_of, seed, truncation)

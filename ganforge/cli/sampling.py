@@ -52,16 +52,18 @@ def load_judge(generator: Path, device: torch.device) -> Exported:
     Raises:
         UsageError: There is none.
     """
-    from ganforge.export import read
+    from ganforge.export import describes, read
 
-    path = generator.with_name("discriminator.safetensors")
-    if not path.is_file():
-        raise UsageError(
-            f"--best-of needs the discriminator, and there is no '{path}'",
-            hint="Name the run's folder, or copy its discriminator.safetensors beside this file. "
-            "Not every game has one that can rank samples.",
-        )
-    return read(path, registry(), device=device)
+    usual = generator.with_name("discriminator.safetensors")
+    others = sorted(generator.parent.glob("*.safetensors"))
+    for path in ([usual] if usual.is_file() else []) + others:
+        if path != generator and describes(path, "judge"):
+            return read(path, registry(), device=device)
+    raise UsageError(
+        f"--best-of needs the discriminator, and there is no '{usual}'",
+        hint="Name the run's folder, or copy its discriminator.safetensors beside this file. "
+        "Not every game has one that can rank samples.",
+    )
 
 
 def _generator_file(source: Path) -> Path:
@@ -70,11 +72,11 @@ def _generator_file(source: Path) -> Path:
     path = source / "generator.safetensors"
     if path.is_file():
         return path
-    from ganforge.export import describes_sampler
+    from ganforge.export import describes
 
     # Games name their sampling network as they like, and may have several generators.
     for other in sorted(source.glob("*.safetensors")):
-        if other.stem != "discriminator" and describes_sampler(other):
+        if describes(other, "sampler") and not describes(other, "judge"):
             return other
     raise UsageError(
         f"'{source}' has no generator.safetensors",

@@ -183,6 +183,9 @@ def _joined(first: Tensor | None, second: Tensor | None) -> Tensor | None:
 class AdversarialLoss:
     """What each side of an adversarial pair minimises; the base of losses of kind ``loss``."""
 
+    signed: ClassVar[bool] = True
+    """Whether a score above 0 says 'real'; else scores mean something beside others only."""
+
     def discriminator(self, round: AdversarialRound) -> Tensor:
         """The discriminator's loss, per sample ``(N,)``."""
         raise NotImplementedError

@@ -21,6 +21,11 @@ class Augmentation:
     also at the points of a gradient penalty.
     """
 
+    @property
+    def needs_signs(self) -> bool:
+        """Whether it goes by the sign of scores, which must then say real or fake."""
+        return False
+
     def __call__(self, samples: Tensor, draw: Draw, stream: str) -> Tensor:
         """The samples as they are shown to the discriminator.
 

@@ -98,6 +98,9 @@ class Game(ABC):
     samples_of: ClassVar[Literal["latents", "source"]] = "latents"
     """What the sampler's input is: latents, or samples of the data set's source."""
 
+    pairs: ClassVar[bool] = False
+    """Whether the n-th sample of the source must belong to the n-th of the data set."""
+
     portions: int = 1
     """Every micro-batch must have a multiple of so many samples."""
 

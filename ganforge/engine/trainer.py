@@ -25,7 +25,7 @@ from ganforge.engine.state import Group, collect, restore
 from ganforge.engine.streams import Streams
 from ganforge.engine.tally import Tally, Values
 from ganforge.engine.undo import Undo
-from ganforge.errors import PluginError
+from ganforge.errors import PluginError, UsageError
 
 
 class Interrupted(BaseException):
@@ -186,16 +186,28 @@ class Trainer:
         return self._tally.take()
 
     def rehearse(self, batch: Batch) -> None:
-        """Play every phase up to where its optimizers would step, and put everything back."""
+        """Play every phase up to where its optimizers would step, and put everything back.
+
+        Raises:
+            UsageError: A network has no gradient in any of the phases in which it learns.
+        """
+        idle = {name for phase in self.phases for name in phase.learns}
         for phase in self.phases:
             self._freezer.learn(phase.learns)
             undo = self._undo(phase.terms)
             try:
                 self._backward(phase, self._counters(phase, 0), phase.terms, batch)
+                idle -= self._backward.norms(phase).keys()
             finally:
                 undo.restore()
                 for network in self.networks.values():
                     network.zero_grad(set_to_none=True)
+        for name in sorted(idle):
+            if any(parameter.requires_grad for parameter in self.networks[name].parameters()):
+                raise UsageError(
+                    f"network '{name}' would never learn: nothing that is minimised depends on it",
+                    hint="Choose other networks that look at what it makes, or another game.",
+                )
 
     def _undo(self, terms: Sequence[Term]) -> Undo:
         """Puts back what a play of these terms changes before its optimizers step."""

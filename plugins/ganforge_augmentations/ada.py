@@ -74,6 +74,11 @@ class AdaptiveAugmentation(Augmentation):
         self._plays = 0
         self._play: list[int | str] = []
 
+    @property
+    def needs_signs(self) -> bool:
+        """It counts how many real samples have a score above 0, unless p is fixed."""
+        return not self.fixed
+
     def __call__(self, samples: Tensor, draw: Draw, stream: str) -> Tensor:
         check_images(samples, "ada", (1, 3) if self.pipeline.colors else ())
         self._p = self._p.to(samples.device)

@@ -33,6 +33,11 @@ def factorize(image_shape: tuple[int, int, int]) -> tuple[int, int]:
     Raises:
         UsageError: The image is not square, or its side is no such product.
     """
+    if len(image_shape) != 3:
+        raise UsageError(
+            f"dcgan makes and judges images (C, H, W), and the samples are {tuple(image_shape)}",
+            hint="Choose networks for such samples, such as mlp.",
+        )
     _, height, width = image_shape
     for base in BASES:
         stages = (height // base).bit_length() - 1

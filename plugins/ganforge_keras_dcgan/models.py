@@ -99,7 +99,7 @@ class KerasDCGANDiscriminator(nn.Module):
 
     def __init__(self, *, image_shape: tuple[int, int, int]) -> None:
         super().__init__()
-        channels, height, width = image_shape
+        channels, height, width = _image(image_shape)
         rows, columns = _pooled_sides(height, width)
         self.features = nn.Sequential(
             nn.Conv2d(channels, 64, KERNEL, padding=SAME),
@@ -122,9 +122,20 @@ class KerasDCGANDiscriminator(nn.Module):
         return logits.flatten()
 
 
+def _image(image_shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """The shape of an image, which samples need not have."""
+    if len(image_shape) != 3:
+        raise UsageError(
+            f"keras_dcgan makes and judges images (C, H, W), and the samples are {image_shape}",
+            hint="Choose networks for such samples, such as mlp.",
+        )
+    channels, height, width = image_shape
+    return channels, height, width
+
+
 def _base_side(image_shape: tuple[int, int, int]) -> int:
     """The side of the generator's first feature maps."""
-    _, height, width = image_shape
+    _, height, width = _image(image_shape)
     if height == width and height >= UPSAMPLING and height % UPSAMPLING == 0:
         return height // UPSAMPLING
     # The nearest multiple of 4, but one that the discriminator takes too.

@@ -6,6 +6,8 @@ score of a sample, D = sigmoid(s) its probability of being real, x a real and g 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 from torch.nn import functional
 
@@ -65,6 +67,8 @@ class Hinge(AdversarialLoss):
 class LeastSquares(AdversarialLoss):
     """LSGAN with targets 0 for fake and 1 for real (Mao et al. 2017, arXiv:1611.04076, eq. 9)."""
 
+    signed: ClassVar[bool] = False
+
     def discriminator(self, round: AdversarialRound) -> Tensor:
         """(s(x) - 1)^2 / 2 + s(g)^2 / 2."""
         return 0.5 * ((round.scores("real") - 1.0).square() + round.scores("fake").square())
@@ -82,6 +86,8 @@ class Wasserstein(AdversarialLoss):
 
     It needs a Lipschitz constraint, such as the regularizer ``gradient_penalty``.
     """
+
+    signed: ClassVar[bool] = False
 
     def discriminator(self, round: AdversarialRound) -> Tensor:
         """s(g) - s(x)."""

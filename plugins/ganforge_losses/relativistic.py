@@ -7,6 +7,8 @@ through the real samples' scores too, which are therefore computed in its phase 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,6 +20,8 @@ class RelativisticPairing(AdversarialLoss):
 
     With R1 and R2 it is the objective of R3GAN (Huang et al. 2024, arXiv:2501.05441).
     """
+
+    signed: ClassVar[bool] = False
 
     def discriminator(self, round: AdversarialRound) -> Tensor:
         """-log sigmoid(s(x) - s(g))."""
@@ -37,6 +41,8 @@ class RelativisticAverage(AdversarialLoss):
 
     The mean is that of the micro-batch, so micro-batches change the gradients a little.
     """
+
+    signed: ClassVar[bool] = False
 
     def discriminator(self, round: AdversarialRound) -> Tensor:
         """-log sigmoid(s(x) - mean s(g)) - log(1 - sigmoid(s(g) - mean s(x)))."""

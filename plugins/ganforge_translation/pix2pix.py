@@ -72,6 +72,8 @@ class Pix2Pix(Game):
 
     samples_of: ClassVar[Literal["latents", "source"]] = "source"
 
+    pairs: ClassVar[bool] = True
+
     def __init__(
         self, *, loss: AdversarialLoss, regularizers: Sequence[Term], l1: Weight = 100.0
     ) -> None:
@@ -106,7 +108,7 @@ class Pix2Pix(Game):
             UsageError: There is no source, or it has another size.
         """
         if source is None:
-            raise no_source("pix2pix")
+            raise no_source("pix2pix", "paired or paired_folder")
         if network == self.sampler:
             return super().shapes(network, sample, source)
         if sample[1:] != source[1:]:
@@ -125,7 +127,7 @@ class Pix2Pix(Game):
         """
         batch = show.batch
         if batch.source is None:
-            raise no_source("pix2pix")
+            raise no_source("pix2pix", "paired or paired_folder")
         made = call(show.networks["generator"], batch.source, labels=batch.labels)
         return {"samples": in_rows([batch.source, made, batch.samples], show.columns)}
 

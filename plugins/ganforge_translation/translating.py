@@ -46,11 +46,11 @@ def source_of(play: Play, game: str) -> Tensor:
     return play.batch.source
 
 
-def no_source(game: str) -> UsageError:
+def no_source(game: str, choices: str = "unpaired, paired or paired_folder") -> UsageError:
     """What the user is told whose data set has no source."""
     return UsageError(
         f"game '{game}' translates samples of a source, and the data set has none",
-        hint="Choose a data set that has one, such as paired, unpaired or paired_folder.",
+        hint=f"Choose a data set that has one: {choices}.",
     )
 
 

@@ -58,6 +58,10 @@ INSTEAD = {
     ),
     "ganforge run ported.yaml": f"ganforge run ported.yaml {SHORT}",
     "ganforge run smoke": "ganforge run smoke train.steps=4",
+    "ganforge -p halves.py run smoke 'dataset={use: halves, of: {use: mnist, split: test}}'": (
+        "ganforge -p halves.py run smoke train.steps=4 "
+        "'dataset={use: halves, of: {use: mnist, split: test}}'"
+    ),
 }
 
 
@@ -148,18 +152,13 @@ def test_an_augmentation(tmp_path: Path) -> None:
     assert {down for down, _ in moves} == {right for _, right in moves} == set(range(-3, 4))
 
 
-def test_a_data_set_made_of_others(tmp_path: Path) -> None:
-    [code] = [b.text for b in blocks("write-a-plugin/dataset.md") if "DatasetOption" in b.text]
-    (tmp_path / "halves.py").write_text("import torch\n" + code)
+def test_a_data_set(tmp_path: Path) -> None:
+    follow("write-a-plugin/dataset.md", tmp_path)
+    pictures = module(tmp_path / "picture_folder.py").PictureFolder
     mnist = load_registry().find("dataset", "mnist").load()(split="test")
     halves = module(tmp_path / "halves.py").Halves(of=mnist)
     assert torch.equal(halves.samples, mnist.samples[::2])
     assert torch.equal(halves.labels, mnist.labels[::2])
-
-
-def test_a_data_set(tmp_path: Path) -> None:
-    follow("write-a-plugin/dataset.md", tmp_path)
-    pictures = module(tmp_path / "picture_folder.py").PictureFolder
     dataset = pictures(root=str(tmp_path / "pictures"), colour=False)
     assert dataset.samples.shape == (300, 1, 28, 28)
     for index in (0, 7, 299):
