@@ -101,6 +101,9 @@ def _try(bench: Bench, phase: str, shape: tuple[int, ...]) -> None:
     needed = _inputs(made)
     round = standins.round_of(phase, shape, differentiates=needed)
     value = terms.check_value(_value(bench, made, round), "the penalty")
+    if not value.any():  # some compare with earlier plays, and the first has none
+        round = standins.round_of(phase, shape, differentiates=needed, step=1)
+        value = terms.check_value(_value(bench, made, round), "the penalty")
     if not value.any():  # some cost nothing below a bound
         made = bench.made()
         round = standins.round_of(phase, shape, differentiates=needed, steep=True)

@@ -188,10 +188,12 @@ def round_of(
     *,
     differentiates: frozenset[str] = frozenset(),
     steep: bool = False,
+    step: int = 0,
 ) -> AdversarialRound:
     """A round as the engine makes it for a phase in which the network of its name learns.
 
-    A steep discriminator is one whose scores change fast.
+    A steep discriminator is one whose scores change fast. Rounds of several steps are alike but for
+    what they draw.
     """
     made = networks(StandInGame.networks, shape)
     if steep:
@@ -207,7 +209,7 @@ def round_of(
         differentiates=differentiates,
         batch=Batch(real, torch.arange(BATCH) % CLASSES, real.flip(0)),
         latent=LATENT,
-        draw=Draw(Streams(0), (0, phase, 0), BATCH, slice(0, BATCH), CPU),
+        draw=Draw(Streams(0), (step, phase, 0), BATCH, slice(0, BATCH), CPU),
     )
     return AdversarialRound(play)
 

@@ -208,6 +208,33 @@ def test_truncation_bounds_the_noise(trained: Callable[..., Path], in_process: G
     assert corners.std() > 0.1
 
 
+@pytest.mark.parametrize("limit", ["nan", "inf", "0", "-1"])
+def test_a_limit_that_is_none(
+    trained: Callable[..., Path], in_process: Ganforge, limit: str
+) -> None:
+    done = in_process("generate", str(trained("classes")), "--truncation", limit)
+    assert done.code == 2
+    assert "Invalid value for '--truncation'" in done.err
+
+
+def test_fewer_samples_than_classes(trained: Callable[..., Path], in_process: Ganforge) -> None:
+    done = in_process("generate", str(trained("classes")), "-n", "3")
+    assert done.code == 0
+    assert "more classes than samples: these are of the first 3 only" in done.err
+
+
+def test_the_network_that_ranks_may_have_any_name(
+    trained: Callable[..., Path], in_process: Ganforge
+) -> None:
+    run = trained("classes")
+    options = ["-n", "4", "--best-of", "2", "--out", "best.png"]
+    (run / "discriminator.safetensors").rename(run / "a_critic.safetensors")
+    assert in_process("generate", str(run), *options).code == 0
+    (run / "a_critic.safetensors").unlink()
+    done = in_process("generate", str(run), *options)
+    assert "--best-of needs the discriminator" in done.err
+
+
 def test_between_latents_and_between_classes(
     trained: Callable[..., Path], in_process: Ganforge
 ) -> None:

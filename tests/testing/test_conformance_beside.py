@@ -298,7 +298,14 @@ def test_a_game_may_show_its_discriminator_packs(write: Write) -> None:
     path = acme(
         write,
         "game",
-        ("augmentations=self.augmentations)", "augmentations=self.augmentations, pack=2)"),
+        ("return AdversarialRound(", "return Pairs("),
+        (
+            "class AcmeGame(Game)",
+            "class Pairs(AdversarialRound):\n    def presented(self, samples, beside):\n"
+            "        paired = samples.unflatten(0, (-1, 2)).flatten(1, 2)\n"
+            "        return paired, {}, len(paired)\n\n\n"
+            "class AcmeGame(Game)",
+        ),
         ("    def members(", "    portions = 2\n\n    def members("),
     )
     assert failed(examine(path)) == {"step"}
