@@ -131,7 +131,7 @@ def print_json(facts: object) -> None:
 
 
 def _provides(plugin: Plugin, known: Registry, kind: str | None) -> list[str]:
-    """One line a kind, ``loss: hinge, minimax``; or why it provides nothing."""
+    """One line a kind, ``loss: one, two``; or why it provides nothing."""
     if plugin.error or plugin.blocked:
         return [f"not loaded: {plugin.error or plugin.blocked}"]
     lines = []

@@ -109,7 +109,7 @@ def differentiable(bench: Bench) -> None:
 
 def double_backward(bench: Bench) -> None:
     """Gradient penalties differentiate twice, and look through it."""
-    why = "so no gradient penalty (r1, gradient_penalty) can be used beside it"
+    why = "so no gradient penalty can be used beside it"
     advice = "Write the backward of your own autograd.Function with torch's operations."
     for shape in bench.known_shapes():
         given = samples(shape).requires_grad_()

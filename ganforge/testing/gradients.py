@@ -102,7 +102,7 @@ def double_backward(bench: Bench) -> None:
 
     R1, WGAN-GP and every other gradient penalty do that.
     """
-    why = "so no gradient penalty (r1, gradient_penalty) can train it"
+    why = "so no gradient penalty can train it"
     for shape in bench.references:
         network, samples = bench.shared(shape), bench.inputs(shape).requires_grad_()
         scores = bench.call(network, samples)["logits"]

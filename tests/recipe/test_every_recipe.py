@@ -56,3 +56,6 @@ def test_it_says_what_to_expect(name: str) -> None:
     assert recipe.head.description
     assert recipe.head.expected_time
     assert recipe.head.expected_time.endswith("on 2 CPU cores")
+    head = (folder() / f"{name}.yaml").read_text().partition("version: 1")[0]
+    # What comes of it, as seen: below the two lines that every recipe begins with.
+    assert len([line for line in head.splitlines() if line.startswith("# ")]) > 2

@@ -66,7 +66,7 @@ WRONGS = [
         "double-backward",
         "    def backward(ctx, gradient):",
         "    @torch.autograd.function.once_differentiable\n    def backward(ctx, gradient):",
-        "so no gradient penalty (r1, gradient_penalty) can train it",
+        "so no gradient penalty can train it",
         "Take .detach(), @once_differentiable and numpy out",
     ),
     Wrong(
