@@ -40,10 +40,9 @@ def construct(spec: Spec, **injected: Any) -> Any:
         PluginError: The constructor raised something that is not meant for the user, or made
             something that its kind is not.
     """
-    options = {
-        name: construct(value) if isinstance(value, Spec) else value
-        for name, value in spec.options.items()
-    }
+    options = dict(spec.options)
+    for name, inner in spec.nested.items():
+        options[name] = inner.each(options[name], lambda one, _: construct(one))
     made = guarded(spec.component, lambda: spec.target(**options, **injected))
     wanted = MADE.get(spec.component.kind, object)
     if not isinstance(made, wanted):

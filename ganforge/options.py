@@ -15,7 +15,7 @@ import pydantic
 import pydantic_core
 
 from ganforge.errors import PluginError, choices_text
-from ganforge.nested import nested_kind, written_type
+from ganforge.nested import Nested, nested, written_type
 from ganforge.optionproblems import OptionProblem, problems_of
 
 INJECTED: Mapping[str, frozenset[str]] = {
@@ -58,13 +58,13 @@ class Signature:
         kind: The component's kind.
         model: The options as a pydantic model; its fields carry types, bounds and defaults.
         injected: Names that the constructor asks the framework for.
-        nested: Options that are components themselves, with their kinds.
+        nested: Options that are components themselves, or lists of them.
     """
 
     kind: str
     model: type[pydantic.BaseModel]
     injected: frozenset[str]
-    nested: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    nested: Mapping[str, Nested] = dataclasses.field(default_factory=dict)
 
     def check(self, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[OptionProblem]]:
         """Validate options as YAML gives them.
@@ -127,7 +127,7 @@ def read_signature(target: Callable[..., Any], kind: str) -> Signature:
     injected = INJECTED.get(kind, frozenset())
     fields: dict[str, Any] = {}
     asked: set[str] = set()
-    nested: dict[str, str] = {}
+    inside: dict[str, Nested] = {}
     for parameter in _parameters(function, is_class=inspect.isclass(target)):
         if parameter.name in injected:
             asked.add(parameter.name)
@@ -156,8 +156,8 @@ def read_signature(target: Callable[..., Any], kind: str) -> Signature:
             )
         default = ... if parameter.default is parameter.empty else parameter.default
         hint = hints[parameter.name]
-        if (inner := nested_kind(hint)) is not None:
-            nested[parameter.name] = inner
+        if (inner := nested(hint)) is not None:
+            inside[parameter.name] = inner
             hint = written_type(inner) if default is ... else written_type(inner) | None
         fields[parameter.name] = (hint, default)
     config = pydantic.ConfigDict(
@@ -168,7 +168,7 @@ def read_signature(target: Callable[..., Any], kind: str) -> Signature:
     )
     model = pydantic.create_model(name, __config__=config, **fields)
     _check_defaults(model, name)
-    return Signature(kind, model, frozenset(asked), nested)
+    return Signature(kind, model, frozenset(asked), inside)
 
 
 def _check_defaults(model: type[pydantic.BaseModel], name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import pydantic
@@ -220,13 +220,19 @@ class _Checker:
             return None
         written = signature.model.model_construct(**options).model_dump(mode="json")
         for option, inner in signature.nested.items():
-            if options[option] is not None:
-                found = self.spec(inner, (*path, option), options[option])
-                if found is None:
-                    return None
-                options[option], written[option] = found, found.plain()
+            if options[option] is None:
+                continue
+            found = inner.each(options[option], self._inner(inner.kind, (*path, option)))
+            if None in (found if inner.many and found else [found]):
+                return None
+            options[option] = found
+            written[option] = inner.each(found, lambda spec, _: spec.plain())
         name = self.registry.name_of(component)
-        return Spec(component, name, target, options, written, signature.injected)
+        return Spec(component, name, target, options, written, signature.injected, signature.nested)
+
+    def _inner(self, kind: str, path: Path) -> Callable[[Any, tuple[int, ...]], Spec | None]:
+        """Reads a component that is an option of another, or one of a list of them."""
+        return lambda node, place: self.spec(kind, (*path, *place), node)
 
     def by_network(
         self, kind: str, networks: Mapping[str, str], *, required: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -10,6 +10,7 @@ import pydantic
 from pydantic import Field
 
 from ganforge.durations import Span
+from ganforge.nested import Nested
 from ganforge.recipe.source import Document
 from ganforge.registry import Component, Plugin
 
@@ -161,9 +162,10 @@ class Spec:
         name: The name that finds it again: with its plugin's where the bare one is another's.
         target: Its class or function.
         options: Keyword arguments for it, validated, with defaults filled in; one that is a
-            component itself is a Spec.
+            component itself is a Spec, or a list of them.
         written: The options as plain YAML values, defaults filled in.
         injected: What it asks of the framework.
+        nested: Which options are components.
     """
 
     component: Component
@@ -172,6 +174,7 @@ class Spec:
     options: dict[str, Any]
     written: dict[str, Any]
     injected: frozenset[str]
+    nested: Mapping[str, Nested] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """As it would stand in a recipe."""
@@ -180,9 +183,11 @@ class Spec:
     def all(self) -> Iterator[Spec]:
         """This one, and those among its options."""
         yield self
-        for value in self.options.values():
-            if isinstance(value, Spec):
-                yield from value.all()
+        for name, inner in self.nested.items():
+            value = self.options[name]
+            for one in value if inner.many and value else [value]:
+                if one is not None:
+                    yield from one.all()
 
 
 @dataclass(frozen=True)

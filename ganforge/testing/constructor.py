@@ -8,6 +8,7 @@ from typing import Any
 
 from ganforge.errors import PluginError
 from ganforge.explain import described_options, documented
+from ganforge.nested import Nested
 from ganforge.options import INJECTED, read_signature
 from ganforge.testing.findings import Remark, Wrong, checks
 from ganforge.testing.subject import STAND_IN, Subject
@@ -130,7 +131,7 @@ def options(subject: Subject) -> str | None:
     label = f"{subject.kind}.{subject.component.name}"
     required = [n for n, field in signature.model.model_fields.items() if field.is_required()]
     absent = [name for name in required if name not in subject.given]
-    data = {name: STAND_IN for name in absent if signature.nested.get(name) == "dataset"}
+    data = {name: STAND_IN for name in absent if signature.nested.get(name) == Nested("dataset")}
     missing = [name for name in absent if name not in data]
     if missing:
         raise Wrong(

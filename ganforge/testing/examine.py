@@ -35,7 +35,7 @@ from ganforge.testing import (
 from ganforge.testing.findings import Check, Finding, ask_all
 from ganforge.testing.isolation import usual_settings
 from ganforge.testing.places import Place
-from ganforge.testing.subject import Subject, inner
+from ganforge.testing.subject import Subject, check_inner
 
 Options = Mapping[str, Mapping[str, Any]]
 
@@ -208,10 +208,9 @@ def _check_given(component: Component, given: Mapping[str, Any], registry: Regis
     for problem in signature.check(given)[1]:
         if problem.path and problem.path[0] in given:
             raise UsageError(f"{label}: {problem.message}", hint=problem.hint)
-    for name, kind in signature.nested.items():
-        if given.get(name) is not None:
-            try:
-                inner(kind, given[name], registry)
-            except UsageError as error:
-                error.message = f"{label}.{name}: {error.message}"
-                raise
+    for name, nested in signature.nested.items():
+        try:
+            check_inner(nested, given.get(name), registry)
+        except UsageError as error:
+            error.message = f"{label}.{name}: {error.message}"
+            raise

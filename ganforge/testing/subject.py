@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any
 
 from ganforge.construct import MADE, one_of
 from ganforge.errors import UsageError
+from ganforge.nested import Nested
 from ganforge.options import Signature, read_signature
 from ganforge.registry import Component, Registry
 from ganforge.testing import standins
@@ -80,14 +81,17 @@ class Subject:
             supplied: What ganforge has for it; it gets what it asks for.
         """
         options = copy.deepcopy(self.known_options())
-        for name, kind in self.known_signature().nested.items():
-            if options[name] is not None:
-                options[name] = self._inner(kind, options[name])
+        for name, nested in self.known_signature().nested.items():
+            make = self._maker(nested.kind)
+            options[name] = nested.each(options[name], make)
         wanted = {name: supplied[name] for name in self.known_signature().injected}
         if raw:
             return self.target(**options, **wanted)
         with kept_settings():
             return self.target(**options, **wanted)
+
+    def _maker(self, kind: str) -> Callable[[Any, tuple[int, ...]], Any]:
+        return lambda written, _: self._inner(kind, written)
 
     def _inner(self, kind: str, written: Mapping[str, Any]) -> Any:
         """A component that is an option of this one."""
@@ -146,9 +150,17 @@ def inner(
     if problems:
         raise UsageError(f"{component}: {problems[0].message}", hint=problems[0].hint)
     for name, another in signature.nested.items():
-        if options[name] is not None:
-            inner(another, options[name], registry)
+        check_inner(another, options[name], registry)
     return component, signature, options
+
+
+def check_inner(nested: Nested, written: Any, registry: Registry) -> None:
+    """See that an option that is a component, or a list of them, can be made.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    nested.each(written, lambda one, _: inner(nested.kind, one, registry))
 
 
 def _spelled(wanted: type | UnionType) -> str:
