@@ -16,6 +16,7 @@ from torch import Tensor
 from ganforge.api import AnyDataset, DataError, Dataset, MapDataset
 from ganforge.engine.feed import make_feed
 from ganforge.engine.streams import Streams
+from ganforge.nested import Nested
 from ganforge.options import read_signature
 from ganforge_transforms.folders import PairedFolder
 from ganforge_transforms.joining import paired, unpaired
@@ -98,7 +99,9 @@ def test_pairs_of_different_numbers_are_refused() -> None:
 
 @pytest.mark.parametrize("function", [paired, unpaired], ids=lambda each: each.__name__)
 def test_both_are_options(function: Any) -> None:
-    assert read_signature(function, "dataset").nested == {"target": "dataset", "source": "dataset"}
+    assert read_signature(function, "dataset").nested == dict.fromkeys(
+        ("target", "source"), Nested("dataset")
+    )
 
 
 # Folders.

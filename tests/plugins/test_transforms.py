@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganforge.api import AnyDataset, DataError, Dataset, MapDataset, UsageError
+from ganforge.nested import Nested
 from ganforge.options import read_signature
 from ganforge.testing import examine
 from ganforge_transforms import transforms
@@ -206,7 +207,7 @@ def test_a_gaussian_wider_than_the_image_is_refused() -> None:
 )
 def test_options(function: Any, options: dict[str, Any]) -> None:
     signature = read_signature(function, "dataset")
-    assert signature.nested == {"of": "dataset"}
+    assert signature.nested == {"of": Nested("dataset")}
     _, problems = signature.check({"of": {"use": "mnist"}, **options})
     assert len(problems) == len(options)
 
