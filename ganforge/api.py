@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from torch import nn
+
 from ganforge.durations import Every
 from ganforge.engine.adversarial import AdversarialLoss, AdversarialRound, Regularizer, Side
 from ganforge.engine.augmentation import Augmentation
@@ -10,6 +12,7 @@ from ganforge.engine.calling import asks_for, call, class_weights
 from ganforge.engine.checkpoint import prune as prune_checkpoints
 from ganforge.engine.data import AnyDataset, Batch, Dataset, MapDataset, normalised
 from ganforge.engine.files import write_atomic
+from ganforge.engine.finite import NotFiniteError
 from ganforge.engine.game import Game, Phase, Term, join, judge_scores
 from ganforge.engine.latent import Latent
 from ganforge.engine.round import Draw, Play, Round
@@ -17,6 +20,10 @@ from ganforge.engine.run import Run
 from ganforge.engine.show import Panel, Show, class_rows
 from ganforge.engine.tally import Values
 from ganforge.errors import DataError, GanforgeError, PluginError, UsageError
+from ganforge.evaluation.evaluator import Evaluation, improves
+from ganforge.evaluation.evidence import Evidence
+from ganforge.evaluation.metric import Better, Metric
+from ganforge.evaluation.moments import Moments
 from ganforge.nested import Nested
 from ganforge.pictures import draw, grid, save_png
 
@@ -26,16 +33,24 @@ __all__ = [
     "AnyDataset",
     "Augmentation",
     "Batch",
+    "Better",
     "Callback",
     "DataError",
     "Dataset",
     "DatasetOption",
     "Draw",
+    "Evaluation",
     "Every",
+    "Evidence",
+    "FeatureNetworkOption",
     "Game",
     "GanforgeError",
     "Latent",
     "MapDataset",
+    "Metric",
+    "MetricOption",
+    "Moments",
+    "NotFiniteError",
     "Panel",
     "Phase",
     "Play",
@@ -54,6 +69,7 @@ __all__ = [
     "class_weights",
     "draw",
     "grid",
+    "improves",
     "join",
     "judge_scores",
     "normalised",
@@ -64,3 +80,9 @@ __all__ = [
 
 DatasetOption = Annotated[AnyDataset, Nested("dataset")]
 """An option that is a data set itself: the recipe writes ``{use: NAME, option: value}``."""
+
+FeatureNetworkOption = Annotated[nn.Module, Nested("feature_network")]
+"""An option that is a feature network."""
+
+MetricOption = Annotated[Metric, Nested("metric")]
+"""An option that is a metric; ``list[MetricOption]`` is a list of them."""

@@ -16,6 +16,7 @@ from ganforge.engine.data import AnyDataset
 from ganforge.engine.game import Game
 from ganforge.engine.memory import ran_out
 from ganforge.errors import GanforgeError, PluginError, UsageError
+from ganforge.evaluation.metric import Metric
 from ganforge.recipe.schema import Spec
 from ganforge.registry import Component
 
@@ -28,6 +29,8 @@ MADE: dict[str, type | UnionType] = {
     "augmentation": Augmentation,
     "optimizer": Optimizer,
     "schedule": LRScheduler,
+    "feature_network": nn.Module,
+    "metric": Metric,
     "callback": Callback,
 }
 """What a component of each kind must be."""

@@ -53,6 +53,7 @@ class Description(pydantic.BaseModel):
     options: dict[str, Any]
     injected: dict[str, Any]
     latent: LatentBlock
+    dataset: dict[str, Any] | None = None
     num_classes: Annotated[int, pydantic.Field(ge=1, le=10**7)] | None = None
     samples_of: Literal["latents", "source"] = "latents"
     source_shape: tuple[Annotated[int, pydantic.Field(ge=1, le=1 << 20)], ...] | None = None

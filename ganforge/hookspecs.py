@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "ganforge"
 
-VERSION = 2
+VERSION = 3
 """Of the hooks. A plugin module may say which it needs at least: ``GANFORGE_HOOKS = 1``."""
 
 hookspec = pluggy.HookspecMarker(NAMESPACE)
@@ -39,6 +39,7 @@ KINDS = (
     "augmentation",
     "optimizer",
     "schedule",
+    "feature_network",
     "metric",
     "callback",
 )
@@ -106,8 +107,13 @@ class Hooks:
         """Add learning-rate schedules."""
 
     @hookspec
+    def register_feature_networks(self, register: Register) -> None:
+        """Add networks through which metrics look at samples (``nn.Module``: samples to features
+        ``(N, D)``, or to a dict of ``features`` and class ``logits``)."""
+
+    @hookspec
     def register_metrics(self, register: Register) -> None:
-        """Add metrics of a generator's quality."""
+        """Add metrics of a generator's quality (subclasses of ``ganforge.api.Metric``)."""
 
     @hookspec
     def register_callbacks(self, register: Register) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -28,6 +29,12 @@ class Dataset:
     Raises:
         DataError: The tensors do not fit together.
     """
+
+    feature_network: ClassVar[str | None] = None
+    """The component through which metrics look at such samples, if there is a good one."""
+
+    metrics: ClassVar[Sequence[str]] = ()
+    """The metrics that are measured if nobody says which."""
 
     def __init__(
         self,
@@ -57,6 +64,13 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def held_out(self) -> AnyDataset | None:
+        """Samples of the same distribution that are not in this data set, where there are such.
+
+        They tell what a metric says of samples that are as good as real ones.
+        """
+        return None
 
     def picture(self, samples: Tensor, columns: int | None = None) -> Any:
         """What samples ``(N, ...)`` like those of this data set look like: a ``PIL.Image``.
@@ -95,6 +109,8 @@ class MapDataset(ABC):
 
     source_dataset: AnyDataset | None = None
     source_paired = False
+    feature_network: ClassVar[str | None] = None
+    metrics: ClassVar[Sequence[str]] = ()
 
     def __init__(
         self,
@@ -108,6 +124,10 @@ class MapDataset(ABC):
         self.num_classes = num_classes
         self.source_dataset = source
         self.source_paired = paired
+
+    def held_out(self) -> AnyDataset | None:
+        """As :meth:`Dataset.held_out`."""
+        return None
 
     def picture(self, samples: Tensor, columns: int | None = None) -> Any:
         """As :meth:`Dataset.picture`."""

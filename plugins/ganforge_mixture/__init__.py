@@ -13,6 +13,15 @@ def register_datasets(register: Register) -> None:
 
 
 @hookimpl
+def register_metrics(register: Register) -> None:
+    register(
+        "mixture_modes",
+        "ganforge_mixture.metric:MixtureModes",
+        summary="modes of a ring or grid that are found, and the share of samples near one",
+    )
+
+
+@hookimpl
 def register_generators(register: Register) -> None:
     register(
         "mlp",

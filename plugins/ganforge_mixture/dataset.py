@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -51,6 +52,8 @@ class Mixture(Dataset):
         shape: Which mixture.
     """
 
+    metrics: ClassVar[Sequence[str]] = ("mixture_modes",)
+
     def __init__(
         self,
         *,
@@ -59,6 +62,7 @@ class Mixture(Dataset):
         std: Annotated[float, Field(gt=0)] | None = None,
         seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0,
     ) -> None:
+        self._another = partial(Mixture, shape=shape, samples=samples, std=std, seed=seed + 1)
         made = shapes.make(shape)
         self.shape = shape
         self.centers = made.centers
@@ -72,6 +76,10 @@ class Mixture(Dataset):
             labels=labels if made.separate else None,
             num_classes=len(self.centers) if made.separate else None,
         )
+
+    def held_out(self) -> Mixture:
+        """As many other points."""
+        return self._another()
 
     def log_density(self, points: Tensor) -> Tensor:
         """The logarithm of the mixture's density at points ``(N, 2)``: ``(N,)``, float64."""

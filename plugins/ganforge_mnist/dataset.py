@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -34,6 +35,9 @@ class MNIST(Dataset):
             names a digit twice; the resized images would not fit in memory.
     """
 
+    feature_network: ClassVar[str] = "mnist_classifier"
+    metrics: ClassVar[Sequence[str]] = ("frechet_distance", "precision_recall", "class_modes")
+
     def __init__(
         self,
         *,
@@ -50,8 +54,22 @@ class MNIST(Dataset):
             samples, labels = _select(samples, labels, classes)
         if size is not None and samples.shape[-1] != size:
             samples = resize(samples, size)
+        self._options: dict[str, Any] = {
+            "size": size,
+            "classes": classes,
+            "root": root,
+            "checksum": checksum,
+        }
+        self._split = split
         num_classes = NUM_DIGITS if classes is None else len(classes)
         super().__init__(samples=samples, labels=labels, num_classes=num_classes)
+
+    def held_out(self) -> MNIST | None:
+        """The test images for the training ones, and the other way about."""
+        other: dict[str, Literal["train", "test"]] = {"train": "test", "test": "train"}
+        if self._split not in other:
+            return None
+        return MNIST(split=other[self._split], **self._options)
 
 
 def _check_classes(classes: list[int]) -> None:

@@ -1,0 +1,1 @@
+"""Measuring how good a generator's samples are."""
