@@ -28,6 +28,7 @@ from ganforge.engine.trainer import Settings, Trainer
 from ganforge.environment import device_name, identity
 from ganforge.errors import UsageError
 from ganforge.looking import examples_of, picture_of
+from ganforge.measuring import feature_network, make_evaluator
 from ganforge.networks import injected, make_networks
 from ganforge.recipe.schema import Recipe
 from ganforge.registry import Component
@@ -119,6 +120,16 @@ def start(
         num_classes=dataset.num_classes,
         examples=examples_of(dataset, prepared.trainer.streams, prepared.trainer.device),
         picture=picture_of(dataset),
+        feature_network=lambda: feature_network(dataset, recipe.registry),
+        evaluator=lambda metrics, references: make_evaluator(
+            metrics=metrics,
+            dataset=dataset,
+            data=recipe.dataset.plain(),
+            registry=recipe.registry,
+            device=prepared.trainer.device,
+            tell=tell,
+            references=references,
+        ),
     )
     plugins = {c.plugin.name: identity(c.plugin) for c in _components(recipe)}
     return Run(
@@ -134,7 +145,7 @@ def start(
             "threads": torch.get_num_threads(),
             "recipe": recipe.plain(),
         },
-        export=lambda run: _export(run, prepared),
+        export=lambda run, to: _export(run, prepared, to),
         tell=tell,
         max_time=recipe.train.max_time.seconds if recipe.train.max_time else None,
         deterministic=recipe.head.deterministic,
@@ -221,8 +232,8 @@ def _components(recipe: Recipe) -> list[Component]:
     return [inner.component for spec in specs for inner in spec.all()]
 
 
-def _export(run: Run, prepared: Prepared) -> None:
-    """Write the networks that are of use after training into the run's folder."""
+def _export(run: Run, prepared: Prepared, folder: Path) -> None:
+    """Write the networks that are of use after training into a folder."""
     recipe, trainer, dataset = prepared.recipe, prepared.trainer, prepared.dataset
     game = trainer.game
     for name, spec in recipe.networks.items():
@@ -251,10 +262,11 @@ def _export(run: Run, prepared: Prepared) -> None:
             "samples_of": game.samples_of,
             "source_shape": source,
             "recipe": recipe.head.name,
+            "dataset": recipe.dataset.plain(),
             "step": run.clock.step,
             "averaged": name in trainer.averages,
         }
-        export.write(run.folder / f"{name}.safetensors", run.network_for_sampling(name), facts)
+        export.write(folder / f"{name}.safetensors", run.network_for_sampling(name), facts)
 
 
 def _source_shape(dataset: AnyDataset) -> tuple[int, ...] | None:

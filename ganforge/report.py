@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from shlex import quote
 
@@ -57,9 +58,11 @@ def show_end(run: Run, *, quiet: bool) -> None:
     console = _console()
     clock = run.clock
     if run.outcome == "stopped":
-        why = "Its time is up: stopped" if run.stop_reason == "max_time" else "Stopped"
+        by_signal = isinstance(run.stop_reason, signal.Signals)
+        why = "Stopped" if by_signal else f"{run.stop_reason}: stopped"
         console.print(f"{why} and saved at step {clock.step:,} of {clock.total_steps:,}.")
         console.print(f"Resume with: ganforge resume {quote(str(run.folder))}", soft_wrap=True)
+        _show_summaries(console, run)
         return
     if quiet:
         return
@@ -71,4 +74,12 @@ def show_end(run: Run, *, quiet: bool) -> None:
     for name, path in rows.items():
         if path is not None:
             console.print(f"  {name}   {path}", soft_wrap=True)
+    _show_summaries(console, run)
     console.print(f"  next        ganforge generate {quote(str(run.folder))} -n 64", soft_wrap=True)
+
+
+def _show_summaries(console: Console, run: Run) -> None:
+    """What the callbacks have to say of the whole run."""
+    for callback in run.callbacks.values():
+        for line in callback.summary(run):
+            console.print(f"  {line}", soft_wrap=True)

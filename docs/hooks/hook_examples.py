@@ -58,6 +58,11 @@ def register_schedules(register: Register) -> None:
 
 
 @hookimpl
+def register_feature_networks(register: Register) -> None:
+    register("cells", "ganforge_acme.cells:Cells", summary="kinds of cells")
+
+
+@hookimpl
 def register_metrics(register: Register) -> None:
     register("coverage", "ganforge_acme.metrics:Coverage", summary="modes hit")
 

@@ -13,8 +13,10 @@ VARIABLES = {
     "packages, separated by commas. Set but empty: only ganforge's own.",
     STRICT: "Set to `1`, an installed plugin that cannot be loaded is an error that stops the "
     "command. Unset, empty, `0`, `false`, `no` or `off`: it is reported in one line.",
-    "XDG_CACHE_HOME": "Where ganforge remembers which plugins are installed; without it, "
-    "`~/.cache`.",
+    "GANFORGE_CACHE": "The folder for what is computed of reference data when samples are "
+    "measured; without it, `ganforge` in the folder of XDG_CACHE_HOME.",
+    "XDG_CACHE_HOME": "Where ganforge remembers which plugins are installed, and what it has "
+    "computed of reference data; without it, `~/.cache`.",
     "NO_COLOR": "Set to anything, the terminal gets no colours.",
 }
 

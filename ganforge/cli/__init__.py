@@ -24,6 +24,11 @@ COMMANDS = {
         "generate": "ganforge.cli.generate:generate",
         "interpolate": "ganforge.cli.interpolate:interpolate",
     },
+    "Judge runs": {
+        "evaluate": "ganforge.cli.evaluate:evaluate",
+        "compare": "ganforge.cli.compare:compare",
+        "diagnose": "ganforge.cli.diagnose:diagnose",
+    },
     "Write recipes": {
         "copy-recipe": "ganforge.cli.copy_recipe:copy_recipe",
         "validate": "ganforge.cli.validate:validate",

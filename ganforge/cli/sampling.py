@@ -29,14 +29,17 @@ def load_generator(source: Path, device: torch.device) -> tuple[Exported, Path]:
     from ganforge.export import read
     from ganforge.plugins import add_named
     from ganforge.resuming import check_plugins_inside
-    from ganforge.runfolder import own_plugins
+    from ganforge.runfolder import RECIPE, own_plugins
 
     plugins = registry()
     path = _generator_file(source)
-    named = own_plugins(path.parent)
-    check_plugins_inside(path.parent, named)
+    home = path.parent
+    if not (home / RECIPE).is_file() and (home.parent / RECIPE).is_file():
+        home = home.parent  # the best networks lie in a folder of their run's
+    named = own_plugins(home)
+    check_plugins_inside(home, named)
     for name in named:
-        add_named(plugins, name, folder=path.parent)
+        add_named(plugins, name, folder=home)
     generator = read(path, plugins, device=device)
     if generator.facts["kind"] != "generator":
         raise UsageError(

@@ -123,16 +123,40 @@ class AdversarialRound(Round):
         return self.outputs(side)["logits"]
 
     def observe(self) -> dict[str, Tensor]:
-        """D(x) as ``belief_real`` and D(G(z)) as ``belief_fake``, where they were computed."""
+        """D(x) as ``belief_real`` and D(G(z)) as ``belief_fake``, where they were computed.
+
+        In a watched play also, where both sides were judged: ``accuracy``, the share of scores that
+        have the right sign; ``separation``, the share of pairs in which the real sample has the
+        higher score, whatever the loss; and ``diversity``, how much fakes differ from each other
+        beside how much reals do.
+        """
         found = {
             f"belief_{side}": self.belief(heads["logits"].detach()).mean()
             for side, heads in self._judged.items()
         }
+        if self.play.watched:
+            found |= self._looked_at_closely()
         if self.learns(self.discriminator):
             for number, augmentation in enumerate(self.augmentations, start=1):
                 for name, value in augmentation.observe().items():
                     found[f"{name}_{number}" if name in found else name] = value
         return found
+
+    def _looked_at_closely(self) -> dict[str, Tensor]:
+        if len(self._judged) < 2:
+            return {}
+        real, fake = (self._judged[side]["logits"].detach().float() for side in ("real", "fake"))
+        right = torch.cat([real > 0, fake < 0])
+        above = (real.reshape(-1, 1) > fake.reshape(1, -1)).float()
+        level = (real.reshape(-1, 1) == fake.reshape(1, -1)).float()
+        fakes, reals = (
+            side.detach().float().std(dim=0, correction=0).mean() for side in (self.fake, self.real)
+        )
+        return {
+            "accuracy": right.float().mean(),
+            "separation": (above + 0.5 * level).mean(),
+            "diversity": fakes / reals.clamp(min=1e-12),
+        }
 
     def _shown(self, samples: Tensor, side: str) -> Tensor:
         for number, augmentation in enumerate(self.augmentations):

@@ -47,6 +47,7 @@ class Backward:
         self.streams = streams
         self.micro_batches = micro_batches
         self.device = device
+        self.watched = False
 
     def __call__(
         self, phase: Phase, counters: Counters, terms: Sequence[Term], batch: Batch
@@ -100,6 +101,7 @@ class Backward:
                 batch=batch if portions == 1 else batch.part(where),
                 latent=self.latent,
                 draw=Draw(self.streams, counters, total, where, self.device),
+                watched=self.watched,
             )
 
     def _accumulate(self, play: Play, terms: Sequence[Term], share: float) -> Values:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganforge.engine.data import Batch
 from ganforge.engine.tally import Values
@@ -30,6 +30,9 @@ class Callback:
     def on_step(self, run: Run, values: Values) -> None:
         """After each step; ``values`` are tensors on the device, and reading one may wait."""
 
+    def on_record(self, run: Run, row: Mapping[str, Any]) -> None:
+        """When something other than a step has numbers or words worth keeping (``run.record``)."""
+
     def before_save(self, run: Run) -> None:
         """Before a checkpoint is written: put down what is still in memory."""
 
@@ -41,6 +44,10 @@ class Callback:
 
     def on_end(self, run: Run) -> None:
         """When the run ends, in whatever way (``run.outcome`` tells); in reverse order."""
+
+    def summary(self, run: Run) -> Sequence[str]:
+        """Lines that the user is shown when the run has ended."""
+        return ()
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run must know: plain containers, numbers, texts and tensors."""
@@ -72,6 +79,9 @@ class Facts:
         examples: Gives so many real samples, always the same ones.
         picture: Draws samples as the data set says (a ``PIL.Image``, from samples and columns), or
             None where they are images that make a grid.
+        evaluator: Makes what measures samples: of metrics, or of None for what the data set
+            suggests, and of how many samples of the data set are the reference.
+        feature_network: Makes the one that the data set suggests, or gives None.
     """
 
     name: str
@@ -81,3 +91,5 @@ class Facts:
     num_classes: int | None = None
     examples: Callable[[int], Batch] = no_examples
     picture: Callable[[Tensor, int | None], Any] | None = None
+    evaluator: Callable[[Any, int], Any] | None = None
+    feature_network: Callable[[], nn.Module | None] = lambda: None

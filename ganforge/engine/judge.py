@@ -75,6 +75,8 @@ class Judge:
         self._wait = wait
         self._watch = Watch()
         self._in_a_row: Counter[str] = Counter()
+        self.skipped = 0
+        """Plays of all phases that were skipped so far."""
         self._notices: list[str] = []
 
     def ruling(self, played: Played, undo: Undo, optimizers: Sequence[Optimizer]) -> Update:
@@ -119,13 +121,14 @@ class Judge:
                 raise
 
     def state_dict(self) -> dict[str, Any]:
-        """How many plays of each phase were skipped in a row."""
-        return {"in_a_row": dict(self._in_a_row)}
+        """How many plays of each phase were skipped in a row, and how many in all."""
+        return {"in_a_row": dict(self._in_a_row), "skipped": self.skipped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take that back, and forget what was not settled: the run is elsewhere now."""
         self._watch.clear()
         self._in_a_row = Counter(state["in_a_row"])
+        self.skipped = int(state.get("skipped", 0))
 
     def take_notices(self) -> list[str]:
         """What was skipped since the last call, a line each."""
@@ -140,6 +143,7 @@ class Judge:
         if self.policy != "skip" or finding.weights:
             raise NotFiniteError(str(finding), whole=not finding.weights)
         self._in_a_row[finding.phase] += 1
+        self.skipped += 1
         if self._in_a_row[finding.phase] > self.max_skips:
             raise NotFiniteError(
                 f"{finding}; the {self.max_skips} updates of this phase before it were skipped too",

@@ -68,6 +68,8 @@ class Play:
         batch: The micro-batch of real samples.
         latent: The distribution of latents.
         draw: The random numbers of this micro-batch.
+        watched: Whether somebody looks at this play closely: a round may then observe what costs
+            something.
     """
 
     phase: str
@@ -77,6 +79,7 @@ class Play:
     batch: Batch
     latent: Latent
     draw: Draw
+    watched: bool = False
 
     @property
     def step(self) -> int:

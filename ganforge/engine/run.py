@@ -27,7 +27,8 @@ from ganforge.engine.trainer import Interrupted, Trainer
 from ganforge.errors import GanforgeError
 
 Outcome = Literal["running", "finished", "stopped", "failed"]
-StopReason = signal.Signals | Literal["max_time"]
+StopReason = signal.Signals | str
+"""A signal, or in words why a run ends before its last step."""
 
 
 class Run:
@@ -39,7 +40,7 @@ class Run:
         callbacks: By name, in the order in which they are called.
         facts: What callbacks may show.
         manifest: What each checkpoint says of the programme that wrote it.
-        export: Writes the networks that ``generate`` needs into the folder.
+        export: Writes the networks that ``generate`` needs into a folder.
         tell: Is given a line for whatever went wrong and did not stop the run.
         max_time: Seconds after which the run saves and stops, or None.
         deterministic: Use only algorithms that give the same bits every time.
@@ -53,7 +54,7 @@ class Run:
         callbacks: Mapping[str, Callback],
         facts: Facts,
         manifest: Mapping[str, Any],
-        export: Callable[[Run], None],
+        export: Callable[[Run, Path], None],
         tell: Callable[[str], None],
         max_time: float | None = None,
         deterministic: bool = False,
@@ -65,12 +66,16 @@ class Run:
         self.outcome: Outcome = "running"
         self.stop_reason: StopReason | None = None
         self._tell = tell
-        self._saver = Saver(self, manifest=manifest, export=export, tell=tell)
+        self._export = export
+        self._saver = Saver(self, manifest=manifest, tell=tell)
         self._max_time = max_time
         self._began = time.monotonic()
         self._first_step = 0
         self._deterministic = deterministic
         self._save_wanted = False
+        self._gone_wrong: str | None = None
+        self.fault: BaseException | None = None
+        """What ended the run, if something did."""
 
     @property
     def clock(self) -> Clock:
@@ -91,7 +96,7 @@ class Run:
         late = self._max_time is not None and time.monotonic() - self._began >= self._max_time
         # One step at least: a run that is resumed for ever gets on.
         if late and self.stop_reason is None and self.clock.step > self._first_step:
-            self.stop_reason = "max_time"
+            self.stop_reason = "Its time is up"
         return self.stop_reason is not None
 
     def play(self) -> Outcome:
@@ -108,7 +113,11 @@ class Run:
                 callback.on_start(self)
             check_plain(self.state_dict())  # an hour later would be too late
             self._began, self._first_step = time.monotonic(), self.clock.step
-            self._train()
+            try:
+                self._train()
+            except BaseException as error:
+                self.fault = error
+                raise
             self.outcome = "finished" if self.clock.finished else "stopped"
         return self.outcome
 
@@ -150,20 +159,25 @@ class Run:
             raise
         finally:
             self._saver.tell_skipped()
-        if self._save_wanted:
+        if self._gone_wrong is not None:
+            why, self._gone_wrong = self._gone_wrong, None
+            self._go_back(GanforgeError(why))
+        elif self._save_wanted:
             with self._saver.going_on("checkpoint"):
                 self.save()
 
-    def _go_back(self, error: NotFiniteError) -> None:
+    def _go_back(self, error: GanforgeError) -> None:
         """Load the newest checkpoint, and go on from there with other random numbers.
 
         Raises:
-            NotFiniteError: The run has gone back too often.
+            GanforgeError: The run has gone back too often; of the kind of ``error``.
         """
         done, most = self.trainer.rollbacks, self.trainer.settings.max_rollbacks
         if done >= most:
-            times = f"{most} times" if most != 1 else "once"
-            last = NotFiniteError(f"{error}; the run has gone back {times}", whole=False)
+            told = f"{error}; the run has gone back {f'{most} times' if most != 1 else 'once'}"
+            last = GanforgeError(told, hint=error.hint)
+            if isinstance(error, NotFiniteError):
+                last = NotFiniteError(told, whole=False)
             self._saver.save_before(last)
             raise last from error
         found = checkpoint.load_newest(
@@ -190,6 +204,38 @@ class Run:
         self.stop_reason = reason
         if self.trainer.waiting:
             raise Interrupted
+
+    def record(self, **row: Any) -> None:
+        """Tell every callback numbers or words about the present step: ``metrics`` writes them.
+
+        Args:
+            row: Numbers, texts, None, and lists of such, by name.
+        """
+        for name, callback in self.callbacks.items():
+            with self._saver.going_on(f"callback '{name}'"):
+                callback.on_record(self, {"step": self.clock.step, **row})
+
+    def tell(self, line: str) -> None:
+        """Tell the user a line, beside the progress."""
+        self._tell(line)
+
+    def export(self, folder: Path) -> None:
+        """Write the networks that are of use after training into a folder."""
+        self._export(self, folder)
+
+    @property
+    def has_checkpoint(self) -> bool:
+        return bool(checkpoint.steps(self.checkpoints))
+
+    def request_rollback(self, why: str) -> None:
+        """Go back to the newest checkpoint when every callback has seen the present step.
+
+        The run goes on from there with other noise, at most ``train.max_rollbacks`` times.
+
+        Args:
+            why: What the user is told.
+        """
+        self._gone_wrong = why
 
     def request_save(self) -> None:
         """Save when every callback has seen the present step."""
@@ -233,7 +279,9 @@ class Run:
         average = self.trainer.averages.get(name)
         return self.trainer.networks[name] if average is None else average.network
 
-    def sample(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+    def sample(
+        self, latents: Tensor, labels: Tensor | None = None, *, averaged: bool = True
+    ) -> Tensor:
         """Samples ``(N, ...)`` for given latents, as ``generate`` would make them.
 
         Training is not disturbed: the network is in evaluation mode only meanwhile, and random
@@ -244,8 +292,10 @@ class Run:
                 sampler starts from those.
             labels: Class indices ``(N,)`` for a generator that takes them; all classes in turn if
                 not given.
+            averaged: Use the average of the weights where the recipe keeps one.
         """
-        network = self.network_for_sampling(self.trainer.game.sampler)
+        name = self.trainer.game.sampler
+        network = self.network_for_sampling(name) if averaged else self.trainer.networks[name]
         classes, device = self.facts.num_classes, self.trainer.device
         if labels is None and classes is not None:
             labels = torch.arange(len(latents)) % classes

@@ -23,7 +23,6 @@ class Saver:
     Args:
         run: Whose state it is.
         manifest: What each checkpoint says of the programme that wrote it.
-        export: Writes the networks that ``generate`` needs into the folder.
         tell: Is given a line for whatever could not be written.
     """
 
@@ -32,14 +31,12 @@ class Saver:
         run: Run,
         *,
         manifest: Mapping[str, Any],
-        export: Callable[[Run], None],
         tell: Callable[[str], None],
     ) -> None:
         self.manifest = manifest
         self.saved_step: int | None = None
         """The step of the newest checkpoint that this process wrote or read."""
         self._run = run
-        self._export = export
         self._tell = tell
         self._told: set[str] = set()
 
@@ -72,7 +69,7 @@ class Saver:
         manifest = {"step": clock.step, "epoch": clock.epoch, **self.manifest}
         path = checkpoint.save(self.folder, state, manifest)
         self.saved_step = clock.step
-        self._export(run)
+        run.export(run.folder)
         for callback in run.callbacks.values():
             callback.after_save(run, path)
 

@@ -133,6 +133,8 @@ class Trainer:
             max_skips=settings.max_skips,
             wait=device.type != "cuda" if wait is None else wait,
         )
+        self.watch_every = 0
+        """The period of the steps that somebody looks at closely, or 0."""
         self._check_phases()
 
     def _check_phases(self) -> None:
@@ -167,6 +169,8 @@ class Trainer:
                 is not to skip it. It has changed nothing.
         """
         self.judge.settle(wait=False)
+        every = self.watch_every
+        self._backward.watched = every > 0 and (self.step_count + 1) % every == 0
         plays = [
             (phase, repeat)
             for phase in self.phases
@@ -224,6 +228,8 @@ class Trainer:
             counters = self._counters(phase, repeat)
             values = self._backward(phase, counters, terms, batch)
             norms = self._backward.norms(phase)
+            if self._backward.watched:
+                values = values | {f"gradient_{name}": norm for name, norm in norms.items()}
             played = Played(self.step_count + 1, phase, counters, terms, batch, values, norms)
             update = self.judge.ruling(played, undo, [self.optimizers[n] for n in phase.learns])
         except BaseException:

@@ -63,6 +63,19 @@ def check(document: Document, registry: Registry) -> Recipe:
     return _Checker(document, registry).recipe()
 
 
+def check_component(kind: str, document: Document, registry: Registry) -> Spec:
+    """Turn a document that is one ``{use: NAME, option: value}`` into a component's spec.
+
+    Raises:
+        RecipeError: Everything that is wrong with it.
+    """
+    checker = _Checker(document, registry)
+    spec = checker.spec(kind, (), document.value)
+    if spec is None:
+        raise RecipeError(checker.problems)
+    return spec
+
+
 class _Checker:
     """Walks one document and collects problems; a part that fails gives None."""
 
@@ -105,6 +118,7 @@ class _Checker:
             raise RecipeError(self.problems)
         return Recipe(
             document=self.document,
+            registry=self.registry,
             head=head,  # type: ignore[arg-type]  # no problem: nothing is None
             game=game,  # type: ignore[arg-type]
             callbacks=callbacks,

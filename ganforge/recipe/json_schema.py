@@ -170,7 +170,10 @@ class _Maker:
         """What may stand beside ``use``."""
         target = component.load()
         name = self.registry.name_of(component)
-        model = read_signature(target, component.kind).model
+        signature = read_signature(target, component.kind)
+        for nested in signature.nested.values():
+            self.kind(nested.kind)  # the schema of the option refers to it
+        model = signature.model
         schema = options_schema(model, _place(f"{component.kind}.{name}"))
         documentation = documented(target)
         describe(schema, documentation)

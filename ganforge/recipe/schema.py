@@ -12,14 +12,14 @@ from pydantic import Field
 from ganforge.durations import Span
 from ganforge.nested import Nested
 from ganforge.recipe.source import Document
-from ganforge.registry import Component, Plugin
+from ganforge.registry import Component, Plugin, Registry
 
 VERSION = 1
 """Of what a recipe may say; older ones are brought up to it as they are read."""
 
 DEFAULT_GAME = "two_player"
 
-DEFAULT_CALLBACKS = ("progress", "metrics", "sample_grid", "loss_plot", "checkpoint")
+DEFAULT_CALLBACKS = ("progress", "metrics", "sample_grid", "loss_plot", "checkpoint", "health")
 """Callbacks that every run has. A recipe configures one by listing it, and switches it off with
 ``enabled: false``."""
 
@@ -206,10 +206,12 @@ class TermSpec:
 class Recipe:
     """A recipe that has been checked: everything in it exists and fits its type.
 
-    ``plugins`` are those that are not installed but named, by the recipe or by the user.
+    ``plugins`` are those that are not installed but named, by the recipe or by the user;
+    ``registry`` has everything that it was checked against.
     """
 
     document: Document
+    registry: Registry
     head: Head
     dataset: Spec
     latent: LatentBlock

@@ -249,7 +249,7 @@ def _run(folder: Path, callbacks: Mapping[str, Callback], *, quiet: bool) -> Run
             examples=standins.examples,
         ),
         manifest={},
-        export=lambda run: None,
+        export=lambda run, folder: None,
         tell=print,
     )
 

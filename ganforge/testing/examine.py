@@ -22,11 +22,13 @@ from ganforge.testing import (
     datasets,
     discriminators,
     encoders,
+    featurenetworks,
     gamebench,
     games,
     generators,
     hooks,
     losses,
+    metrics,
     optimizers,
     regularizers,
     schedules,
@@ -63,9 +65,13 @@ KINDS = {
     "augmentation": Kind(augmentations.CHECKS, lambda subject, _: augmentations.Bench(subject)),
     "optimizer": Kind(optimizers.CHECKS, lambda subject, _: optimizers.Bench(subject)),
     "schedule": Kind(schedules.CHECKS, lambda subject, _: schedules.Bench(subject)),
+    "feature_network": Kind(
+        featurenetworks.CHECKS, lambda subject, _: featurenetworks.Bench(subject)
+    ),
+    "metric": Kind(metrics.CHECKS, lambda subject, _: metrics.Bench(subject)),
     "callback": Kind(callbacks.CHECKS, callbacks.Bench),
 }
-"""Of ``metric``, which has no place in a run yet, only constructors are."""
+"""By kind; every kind has some."""
 
 
 def check_plugin(plugin: str | Path, *, options: Options | None = None) -> list[Finding]:

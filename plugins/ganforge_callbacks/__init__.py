@@ -14,5 +14,15 @@ def register_callbacks(register: Register) -> None:
         f"{package}.terminal_preview:TerminalPreview",
         summary="samples drawn in the terminal",
     )
+    register(
+        "evaluate",
+        f"{package}.evaluate:Evaluate",
+        summary="metrics while training; keeps the best",
+    )
+    register(
+        "health",
+        f"{package}.health:Health",
+        summary="says when a run goes wrong, and why",
+    )
     register("checkpoint", f"{package}.checkpoint:Checkpoint", summary="when to save, what to keep")
     register("loss_plot", f"{package}.loss_plot:LossPlot", summary="a plot of the losses")

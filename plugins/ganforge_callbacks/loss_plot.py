@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ Series = NDArray[np.float64]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's palette, which colour-blind readers can tell apart."""
+SHADES = ("#e69f00", "#cc79a7", "#999999", "#56b4e9")
 MOST_POINTS = 4000
 SHORT = {"discriminator": "d_loss", "generator": "g_loss"}
 
@@ -42,8 +44,33 @@ def read_losses(path: Path) -> dict[str, tuple[Series, Series]]:
     return {name: (np.array(steps), np.array(losses)) for name, (steps, losses) in found.items()}
 
 
-def plot(losses: dict[str, tuple[Series, Series]], *, title: str, steps_per_epoch: float) -> bytes:
-    """A PNG: every phase's loss as it was, pale, and smoothed; steps below, epochs above."""
+def read_spans(path: Path) -> list[tuple[str, int, int]]:
+    """The states of a run's health that were not ok: name, first step, last step."""
+    rows = read_rows(path)
+    changes = [row for row in rows if "health" in row]
+    ends = [row["step"] for row in changes[1:]] + [row["step"] for row in rows[-1:]]
+    return [
+        (str(row["health"]), int(row["step"]), int(end))
+        for row, end in zip(changes, ends, strict=False)
+        if row["health"] != "ok"
+    ]
+
+
+def plot(
+    losses: dict[str, tuple[Series, Series]],
+    *,
+    title: str,
+    steps_per_epoch: float,
+    spans: Sequence[tuple[str, int, int]] = (),
+) -> bytes:
+    """A PNG: every phase's loss as it was, pale, and smoothed; steps below, epochs above.
+
+    Args:
+        losses: Steps and losses, by phase.
+        title: Above it.
+        steps_per_epoch: For the scale of epochs.
+        spans: States of the run that were not ok, which are shaded.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # 0.3 s: only when first needed
     from matplotlib.figure import Figure
 
@@ -52,6 +79,10 @@ def plot(losses: dict[str, tuple[Series, Series]], *, title: str, steps_per_epoc
     axes = figure.add_subplot()
     for colour, (name, (steps, values)) in zip(COLOURS * 2, losses.items(), strict=False):
         _draw(axes, colour, SHORT.get(name, f"{name} loss"), steps, values)
+    shades = dict(zip(dict.fromkeys(name for name, _, _ in spans), SHADES * 2, strict=False))
+    for number, (name, first, last) in enumerate(spans):
+        label = name if name not in [other for other, _, _ in spans[:number]] else None
+        axes.axvspan(first, max(last, first + 1), color=shades[name], alpha=0.25, lw=0, label=label)
     axes.set_xlabel("step")
     axes.set_ylabel("loss")
     axes.set_title(title)
@@ -80,7 +111,7 @@ def _draw(axes: Axes, colour: str, label: str, steps: Series, values: Series) ->
 
 
 class LossPlot(Callback):
-    """Writes ``plots/losses.png`` from the run's ``metrics.jsonl``.
+    """Writes ``plots/losses.png`` from the run's ``metrics.jsonl``; bad health is shaded.
 
     Args:
         every: How often the picture is made anew; it is also made at the end.
@@ -111,6 +142,7 @@ class LossPlot(Callback):
         target.parent.mkdir(exist_ok=True)
         picture = plot(
             read_losses(run.folder / FILE),
+            spans=read_spans(run.folder / FILE),
             title=run.facts.name,
             steps_per_epoch=float(run.clock.steps_per_epoch),
         )

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +35,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 class Metrics(Callback):
     """Writes ``metrics.jsonl``: step, epoch, seconds of training, and every recorded value.
 
+    What other callbacks have found at a step, such as an evaluation, stands in its row too.
+
     Values stay on the device until some steps have come together, and are then read at once: one
     wait for an accelerator instead of one a step. A run that is resumed or goes back takes back the
     rows behind its checkpoint, so that there are neither gaps nor doubles. What was not finite is
@@ -51,7 +54,7 @@ class Metrics(Callback):
         self.flush = flush
         self._seconds = 0.0
         self._since = time.monotonic()
-        self._rows: list[tuple[dict[str, float], Values]] = []
+        self._rows: list[tuple[dict[str, Any], Values]] = []
 
     def on_start(self, run: Run) -> None:
         self._keep_up_to_now(run)
@@ -69,17 +72,18 @@ class Metrics(Callback):
         write_atomic(path, "".join(kept).encode())
 
     def on_step(self, run: Run, values: Values) -> None:
-        clock = run.clock
-        if clock.step % self.every:
+        if run.clock.step % self.every:
             return
-        head = {
-            "step": clock.step,
-            "epoch": round(clock.epoch, 4),
-            "seconds": round(self._elapsed(), 3),
-        }
-        self._rows.append((head, values))
+        # The last row stays for what other callbacks have to say of its step.
         if len(self._rows) >= self.flush:
             self._write(run)
+        self._rows.append((self._head(run), values))
+
+    def on_record(self, run: Run, row: Mapping[str, Any]) -> None:
+        head = self._rows[-1][0] if self._rows else {}
+        if head.get("step") != row["step"]:
+            self._rows.append((self._head(run), {}))
+        self._rows[-1][0].update(row)
 
     def before_save(self, run: Run) -> None:
         self._write(run)
@@ -93,14 +97,21 @@ class Metrics(Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._seconds = float(state["seconds"])
 
+    def _head(self, run: Run) -> dict[str, float]:
+        return {
+            "step": run.clock.step,
+            "epoch": round(run.clock.epoch, 4),
+            "seconds": round(self._elapsed(), 3),
+        }
+
     def _elapsed(self) -> float:
         return self._seconds + time.monotonic() - self._since
 
     def _write(self, run: Run) -> None:
-        tensors: list[Tensor] = [v for _, values in self._rows for v in values.values()]
-        if not tensors:
+        if not self._rows:
             return
-        numbers = iter(torch.stack([tensor.float() for tensor in tensors]).tolist())
+        tensors: list[Tensor] = [v for _, values in self._rows for v in values.values()]
+        numbers = iter(torch.stack([t.float() for t in tensors]).tolist() if tensors else [])
         lines = [
             json.dumps({**head, **{name: _json(next(numbers)) for name in values}}) + "\n"
             for head, values in self._rows

@@ -27,6 +27,7 @@ from ganforge.plugins import load_registry
 from ganforge.recipe.load import load
 from ganforge.recipe.reader import read_file
 from ganforge.selection import Selection
+from ganforge.testing import check_plugin
 
 SHORT = "train.epochs=0.005"
 
@@ -243,3 +244,14 @@ def table(page: str) -> list[list[str]]:
     """The rows of the only table of a page."""
     (rows,) = tables(page)
     return rows
+
+
+def test_a_feature_network_of_ones_own(tmp_path: Path) -> None:
+    (block,) = [block for block in blocks("metrics.md") if block.language == "python"]
+    assert block.title is not None
+    (tmp_path / block.title).write_text(block.text)
+    findings = check_plugin(tmp_path / block.title)
+    assert {f.check for f in findings if f.component == "feature_network row_brightness"} >= {
+        "output",
+        "each-by-itself",
+    }

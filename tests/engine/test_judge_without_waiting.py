@@ -267,7 +267,7 @@ def run_of(trainer: Trainer, folder: Path, told: list[str]) -> Run:
         callbacks={},
         facts=Facts("test", 8, (2,)),
         manifest={},
-        export=lambda run: None,
+        export=lambda run, folder: None,
         tell=told.append,
     )
 

@@ -656,7 +656,7 @@ def run_of(trainer: Trainer, folder: Path) -> Run:
         callbacks={},
         facts=Facts("test", 8, (2,)),
         manifest={},
-        export=lambda run: None,
+        export=lambda run, folder: None,
         tell=pytest.fail,
     )
 

@@ -45,7 +45,7 @@ def test_defaults_are_filled_in() -> None:
     assert recipe.game.component.name == "two_player"
     assert recipe.train.batch_size == 64
     names = [spec.component.name for spec in recipe.callbacks]
-    assert names == ["progress", "metrics", "sample_grid", "loss_plot", "checkpoint"]
+    assert names == ["progress", "metrics", "sample_grid", "loss_plot", "checkpoint", "health"]
 
 
 def test_the_resolved_recipe_reads_back_to_itself() -> None:

@@ -162,7 +162,9 @@ def test_the_name_of_a_module_that_is_no_plugin_is_taken(
     assert "'acme' is taken: there is a module ganforge_acme already" in done.err
 
 
-@pytest.mark.parametrize(("kind", "article"), [("metric", "a metric")])
+@pytest.mark.parametrize(
+    ("kind", "article"), [("metric", "a metric"), ("feature_network", "a feature_network")]
+)
 def test_kinds_without_an_example_are_refused(
     ganforge: Ganforge, tmp_path: Path, kind: str, article: str
 ) -> None:

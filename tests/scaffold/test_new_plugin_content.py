@@ -24,8 +24,8 @@ from ganforge.scaffold.project import TEMPLATES
 
 Write = Callable[..., Written]
 
-USABLE = tuple(kind for kind in KINDS if kind != "metric")
-"""The kinds for which there is an example: those that a recipe has a place for."""
+USABLE = tuple(kind for kind in KINDS if kind not in ("metric", "feature_network"))
+"""The kinds for which there is an example: those that a recipe names by themselves."""
 
 CHOICES = [(), *((kind,) for kind in USABLE), USABLE]
 """The default, each kind alone, and all at once."""
