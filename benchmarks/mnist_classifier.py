@@ -62,7 +62,7 @@ def train(*, epochs: int = EPOCHS, seed: int = 0) -> DigitNetwork:
         for rows in order[: len(data) // BATCH * BATCH].split(BATCH):
             images = moved(normalised(data.samples[rows]), generator)
             logits = network(images)["logits"]
-            loss = F.cross_entropy(logits, data.labels[rows])
+            loss = F.cross_entropy(logits, data.labels[rows], label_smoothing=0.05)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

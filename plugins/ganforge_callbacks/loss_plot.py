@@ -88,7 +88,7 @@ def plot(
     axes.set_title(title)
     axes.grid(alpha=0.25)
     if losses:
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
 
     def to_epochs(steps: ArrayLike) -> Series:
         return np.asarray(steps, np.float64) / steps_per_epoch
