@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from ganforge.errors import PluginError, UsageError
 from ganforge.options import read_signature
 from ganforge.recipe.schema import DEFAULT_CALLBACKS
 from ganforge.registry import Registry
-from ganforge.testing import standins, terms
+from ganforge.testing import metrics, standins, terms
 from ganforge.testing.findings import Unchecked, Wrong, checks, listed
 from ganforge.testing.subject import Subject
 
@@ -247,11 +248,16 @@ def _run(folder: Path, callbacks: Mapping[str, Callback], *, quiet: bool) -> Run
             quiet,
             num_classes=standins.CLASSES,
             examples=standins.examples,
+            evaluator=lambda found, _: metrics.evaluator(found),
         ),
         manifest={},
         export=lambda run, folder: None,
-        tell=print,
+        tell=_tell,
     )
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _usual(registry: Registry) -> dict[str, Callback]:

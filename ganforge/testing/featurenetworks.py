@@ -51,13 +51,11 @@ def seen(network: nn.Module, samples: Tensor) -> dict[str, Tensor]:
 def build(bench: Bench) -> None:
     """It can be made, and is a ``torch.nn.Module``; one that needs a file may say so."""
     try:
-        bench.subject.made_once = True
-        bench.subject.remade()
+        bench.subject.make()
     except UsageError as error:
-        bench.subject.made_once = False
         raise Unchecked(f"it cannot be tried: {error.message}") from error
-    except Exception:  # noqa: BLE001  # told in its own way
-        bench.subject.made_once = False
+    except Exception:  # noqa: BLE001  # build tells it in its own way
+        pass
     bench.subject.build()
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ganforge.engine.streams import Streams
 from ganforge.errors import UsageError
+from ganforge.evaluation.evaluator import Evaluator
 from ganforge.evaluation.evidence import Evidence
-from ganforge.evaluation.metric import Metric
+from ganforge.evaluation.metric import Better, Metric
 from ganforge.evaluation.sources import Rows
 from ganforge.evaluation.store import Store
 from ganforge.testing import standins
@@ -62,6 +63,28 @@ def evidence() -> Evidence:
         store=Store(None, lambda line: None),
         fingerprint="a stand-in",
         device=cpu,
+    )
+
+
+class Contrast(Metric):
+    """What is measured where nobody says what: how much samples vary."""
+
+    values: ClassVar[Mapping[str, Better]] = {"contrast": "higher"}
+
+    def __call__(self, evidence: Evidence) -> Mapping[str, float]:
+        return {"contrast": float(evidence.samples("fake", SAMPLES).std())}
+
+
+def evaluator(metrics: Sequence[Metric] | None) -> Evaluator:
+    """What measures the samples of a run in which a callback is tried."""
+    return Evaluator(
+        metrics=metrics or [Contrast()],
+        dataset=standins.dataset(standins.IMAGE),
+        data={"dataset": {"use": "a stand-in"}},
+        features=Seen,
+        store=Store(None, lambda line: None),
+        device=torch.device("cpu"),
+        references=SAMPLES,
     )
 
 

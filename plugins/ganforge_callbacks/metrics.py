@@ -55,6 +55,7 @@ class Metrics(Callback):
         self._seconds = 0.0
         self._since = time.monotonic()
         self._rows: list[tuple[dict[str, Any], Values]] = []
+        self._last: tuple[int, dict[str, Any]] | None = None
 
     def on_start(self, run: Run) -> None:
         self._keep_up_to_now(run)
@@ -70,20 +71,30 @@ class Metrics(Callback):
         rows = read_rows(path) if path.exists() else []
         kept = [json.dumps(row) + "\n" for row in rows if row["step"] <= run.clock.step]
         write_atomic(path, "".join(kept).encode())
+        self._last = None
 
     def on_step(self, run: Run, values: Values) -> None:
         if run.clock.step % self.every:
             return
-        # The last row stays for what other callbacks have to say of its step.
+        self._rows.append((self._head(run), values))
         if len(self._rows) >= self.flush:
             self._write(run)
-        self._rows.append((self._head(run), values))
 
     def on_record(self, run: Run, row: Mapping[str, Any]) -> None:
-        head = self._rows[-1][0] if self._rows else {}
-        if head.get("step") != row["step"]:
-            self._rows.append((self._head(run), {}))
+        step = run.clock.step
+        if not self._rows or self._rows[-1][0]["step"] != step:
+            self._rows.append((self._take_back(run) or self._head(run), {}))
         self._rows[-1][0].update(row)
+
+    def _take_back(self, run: Run) -> dict[str, Any] | None:
+        """The last row that was written, taken off the file, if it is the present step's."""
+        path = run.folder / FILE
+        if self._last is None or self._last[1]["step"] != run.clock.step or not path.exists():
+            return None
+        size, row = self._last
+        os.truncate(path, size)
+        self._last = None
+        return row
 
     def before_save(self, run: Run) -> None:
         self._write(run)
@@ -112,10 +123,11 @@ class Metrics(Callback):
             return
         tensors: list[Tensor] = [v for _, values in self._rows for v in values.values()]
         numbers = iter(torch.stack([t.float() for t in tensors]).tolist() if tensors else [])
-        lines = [
-            json.dumps({**head, **{name: _json(next(numbers)) for name in values}}) + "\n"
+        rows = [
+            {**head, **{name: _json(next(numbers)) for name in values}}
             for head, values in self._rows
         ]
+        lines = [json.dumps(row) + "\n" for row in rows]
         path = run.folder / FILE
         size = path.stat().st_size if path.exists() else 0
         try:
@@ -124,6 +136,7 @@ class Metrics(Callback):
         except OSError:  # these rows are tried again, so none of them may be there already
             os.truncate(path, size)
             raise
+        self._last = size + sum(map(len, lines[:-1])), rows[-1]
         self._rows.clear()
 
 

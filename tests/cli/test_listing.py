@@ -17,7 +17,8 @@ def test_list_plugins_shows_what_each_provides(ganforge: Ganforge) -> None:
     head, *lines = done.out.splitlines()
     assert head.split() == ["plugin", "version", "package", "provides"]
     (mnist,) = (line for line in lines if line.startswith("mnist"))
-    assert mnist.split() == ["mnist", package.__version__, "ganforge", "dataset:", "mnist"]
+    head = ["mnist", package.__version__, "ganforge", "dataset:"]
+    assert mnist.split() == [*head, "mnist,", "stacked_mnist"]
 
 
 def test_list_plugins_by_kind_and_as_json(ganforge: Ganforge) -> None:

@@ -100,6 +100,7 @@ def test_the_resolved_recipe_has_every_default_and_the_overrides(short_run: Path
         "progress",
         "metrics",
         "loss_plot",
+        "health",
         "sample_grid",
         "checkpoint",
     ]

@@ -10,6 +10,7 @@ import wrong_constructors
 import wrong_discriminators
 import wrong_games
 import wrong_generators
+import wrong_metrics
 import wrong_terms
 import wrong_watchers
 from wrongs import Wrong
@@ -25,6 +26,7 @@ WRONGS = [
     *wrong_terms.WRONGS,
     *wrong_games.WRONGS,
     *wrong_augmentations.WRONGS,
+    *wrong_metrics.WRONGS,
     *wrong_watchers.WRONGS,
 ]
 
