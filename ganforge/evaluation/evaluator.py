@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ganforge.engine.data import AnyDataset
 from ganforge.engine.streams import Streams
 from ganforge.errors import PluginError
-from ganforge.evaluation.evidence import Evidence
+from ganforge.evaluation.evidence import Evidence, NotMeasurableError
 from ganforge.evaluation.metric import Better, Metric
 from ganforge.evaluation.sources import Made, Rows, Source
 from ganforge.evaluation.store import Store, of_dataset, of_network
@@ -212,8 +212,11 @@ class Evaluator:
         values: dict[str, float] = {}
         for metric in self.metrics:
             # Some metrics draw subsets, with torch's or numpy's own generator.
-            with Streams(0).isolated("metric"):
-                found = metric(evidence)
+            try:
+                with Streams(0).isolated("metric"):
+                    found = metric(evidence)
+            except NotMeasurableError:
+                found = dict.fromkeys(metric.values, math.nan)
             if list(found) != list(metric.values):
                 raise PluginError(
                     f"metric {type(metric).__name__} gave {', '.join(found) or 'nothing'}, not "

@@ -9,12 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.engine.data import AnyDataset
-from ganforge.errors import PluginError, UsageError
+from ganforge.errors import GanforgeError, PluginError, UsageError
 from ganforge.evaluation.moments import Moments
 from ganforge.evaluation.sources import Source
 from ganforge.evaluation.store import Store, of_network
 
 Side = Literal["real", "fake"]
+
+
+class NotMeasurableError(GanforgeError):
+    """Samples of which a feature network makes no finite features: the run has diverged."""
 
 
 class Evidence:
@@ -142,7 +146,10 @@ class Evidence:
         left = source.count if most is None else min(most, source.count)
         for chunk in source.chunks():
             found = checked(network(chunk[:left].to(self.device)), len(chunk[:left]), network)
-            yield {name: value.float().cpu() for name, value in found.items()}
+            seen = {name: value.float().cpu() for name, value in found.items()}
+            if not all(value.isfinite().all() for value in seen.values()):
+                raise NotMeasurableError("features of the samples are not finite")
+            yield seen
             left -= len(chunk[:left])
             if left <= 0:
                 return

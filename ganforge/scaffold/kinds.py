@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ganforge.errors import UsageError
-from ganforge.hookspecs import KINDS
 
 DEFAULT = ("generator", "discriminator")
 
@@ -40,6 +39,10 @@ EXAMPLES = {
     "augmentation": Example("Brightness", "brighter or darker at random (2020)", "an augmentation"),
     "optimizer": Example("OptimisticAdam", "Adam for games of two (2018)", "an optimizer"),
     "schedule": Example("warmup_cosine", "up along a line, down along a cosine", "a schedule"),
+    "feature_network": Example("Patches", "answers to random patches (2009)", "a feature network"),
+    "metric": Example(
+        "NearestNeighbour", "two samples told apart by nearest neighbours (2017)", "a metric"
+    ),
     "callback": Example("Movement", "how far the samples move, as CSV", "a callback"),
 }
 """By kind, in the order in which a recipe names them."""
@@ -51,17 +54,14 @@ def chosen(kinds: Iterable[str]) -> list[str]:
     An encoder brings a game that has a place for it.
 
     Raises:
-        UsageError: There is no such kind, or no example of it.
+        UsageError: There is no such kind.
     """
     wanted = set(kinds) or set(DEFAULT)
     for kind in sorted(wanted - set(EXAMPLES)):
-        known = f"Kinds that can be made: {', '.join(EXAMPLES)}."
-        if kind in KINDS:
-            raise UsageError(
-                f"there is no example of {_article(kind)} {kind} to start from",
-                hint=known,
-            )
-        raise UsageError(f"there is no kind '{kind}'", hint=known)
+        raise UsageError(
+            f"there is no kind '{kind}'",
+            hint=f"Kinds that can be made: {', '.join(EXAMPLES)}.",
+        )
     if "encoder" in wanted:
         wanted.add("game")
     return [kind for kind in EXAMPLES if kind in wanted]
@@ -71,7 +71,3 @@ def listed(kinds: Iterable[str]) -> str:
     """Kinds in words: ``a generator, a discriminator and a loss``."""
     *most, last = [EXAMPLES[kind].words for kind in kinds]
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def _article(word: str) -> str:
-    return "an" if word[0] in "aeiou" else "a"

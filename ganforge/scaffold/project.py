@@ -15,10 +15,10 @@ from ganforge.scaffold.names import Names
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-NEW_IN_2 = {"encoder", "augmentation"}
-"""Kinds that the first version of the hooks did not have."""
+NEW_IN = {"encoder": 2, "augmentation": 2, "feature_network": 3}
+"""The version of the hooks that first had a kind, where that was not the first."""
 
-_ONLY_FOR = re.compile(r"\[(?P<kinds>[a-z, ]+)\] (?P<line>.*)")
+_ONLY_FOR = re.compile(r"\[(?P<kinds>[a-z_, ]+)\] (?P<line>.*)")
 """A line of the recipe that is there only with, or only without, components of some kinds."""
 
 
@@ -70,8 +70,10 @@ def _description(kinds: Sequence[str]) -> str:
 
 def _hooks(kinds: Sequence[str], words: dict[str, str]) -> Iterator[str]:
     """One hook for each kind; before them, which hooks are needed, if others had none of these."""
-    if set(kinds) & NEW_IN_2:
-        yield '\nGANFORGE_HOOKS = 2\n"""An older ganforge has no place for all of this."""\n'
+    needed = max((NEW_IN.get(kind, 1) for kind in kinds), default=1)
+    if needed > 1:
+        yield f"\nGANFORGE_HOOKS = {needed}\n"
+        yield '"""An older ganforge has no place for all of this."""\n'
     for kind in kinds:
         target, summary, _ = EXAMPLES[kind]
         yield _filled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -95,6 +96,16 @@ def test_a_metric_that_gives_other_numbers_is_told() -> None:
 
     with pytest.raises(PluginError, match="metric Odd gave other, not reals, fakes, drawn"):
         evaluator(Odd()).evaluate(Given(normal(5, 3).float()), {})
+
+
+def test_samples_that_are_not_finite_have_no_numbers() -> None:
+    fakes = normal(20, 3).float()
+    fakes[13, 1] = float("inf")
+    found = evaluator(FrechetDistance(), Counted()).evaluate(Given(fakes), {})
+    assert math.isnan(found.values["frechet_distance"])
+    assert found.values["fakes"] == 20  # it looks at samples, not at features
+    assert found.plain()["values"]["frechet_distance"] is None
+    assert not improves(found, None)
 
 
 class Looking(nn.Module):

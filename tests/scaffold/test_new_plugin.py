@@ -162,19 +162,6 @@ def test_the_name_of_a_module_that_is_no_plugin_is_taken(
     assert "'acme' is taken: there is a module ganforge_acme already" in done.err
 
 
-@pytest.mark.parametrize(
-    ("kind", "article"), [("metric", "a metric"), ("feature_network", "a feature_network")]
-)
-def test_kinds_without_an_example_are_refused(
-    ganforge: Ganforge, tmp_path: Path, kind: str, article: str
-) -> None:
-    done = ganforge("new-plugin", "acme", "--kind", "loss", "--kind", kind)
-    assert done.code == 2
-    assert f"there is no example of {article} to start from" in done.err
-    assert "Kinds that can be made: dataset, generator, discriminator, encoder, game, " in done.err
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_kind_that_is_none_is_refused(ganforge: Ganforge, tmp_path: Path) -> None:
     done = ganforge("new-plugin", "acme", "--kind", "generater")
     assert done.code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,10 +25,7 @@ from ganforge.scaffold.project import TEMPLATES
 
 Write = Callable[..., Written]
 
-USABLE = tuple(kind for kind in KINDS if kind not in ("metric", "feature_network"))
-"""The kinds for which there is an example: those that a recipe names by themselves."""
-
-CHOICES = [(), *((kind,) for kind in USABLE), USABLE]
+CHOICES = [(), *((kind,) for kind in KINDS), KINDS]
 """The default, each kind alone, and all at once."""
 
 LONGEST = "abcdefghij-klmnopqrst-uvwxyz-abcdefghijk"
@@ -58,6 +56,16 @@ def used(recipe: Recipe) -> dict[str, set[str]]:
         "regularizer": {term["use"] for term in plain["regularizers"]},
         "augmentation": {augmentation["use"] for augmentation in plain["augmentations"]},
         "callback": {callback["use"] for callback in plain["callbacks"]},
+    }
+    measured = [
+        metric
+        for callback in plain["callbacks"]
+        if callback["use"] == "evaluate"
+        for metric in callback["metrics"]
+    ]
+    listed["metric"] = {metric["use"] for metric in measured}
+    listed["feature_network"] = {
+        metric["features"]["use"] for metric in measured if metric["features"]
     }
     return {**single, **networks, **by_network, **listed}
 
@@ -96,10 +104,12 @@ def test_a_new_plugin_provides_what_was_asked_and_trains_its_recipe(
     assert (folder / "generator.safetensors").is_file()
 
 
-@pytest.mark.parametrize("kind", USABLE)
+@pytest.mark.parametrize("kind", KINDS)
 def test_it_asks_for_the_hooks_that_it_needs(write: Write, kind: str) -> None:
     text = (write(f"new-{kind}", kind).package / "__init__.py").read_text()
-    assert ("GANFORGE_HOOKS = 2" in text) == (kind in ("encoder", "augmentation"))
+    versions = {"encoder": 2, "augmentation": 2, "feature_network": 3}
+    found = re.findall(r"GANFORGE_HOOKS = (\d)", text)
+    assert found == [str(version) for known, version in versions.items() if known == kind]
 
 
 def test_an_encoder_brings_a_game_that_has_a_place_for_it(write: Write) -> None:
@@ -126,7 +136,7 @@ def test_the_default_recipe_is_mnist_with_both_networks(write: Write) -> None:
 def test_every_file_is_neat_whatever_the_name(write: Write, name: str) -> None:
     if importlib.util.find_spec("ruff") is None:
         pytest.skip("ruff is not installed: it comes with the extra 'dev', not with 'test'")
-    written = write(name, *USABLE)
+    written = write(name, *KINDS)
     for arguments in (
         ["check", "--isolated", "--select", "E,F,I,B,N,UP,SIM,PT,RET", "--line-length", "100"],
         ["format", "--check", "--isolated", "--line-length", "100"],
@@ -142,7 +152,7 @@ def test_every_file_is_neat_whatever_the_name(write: Write, name: str) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("kinds", [(), USABLE], ids=label)
+@pytest.mark.parametrize("kinds", [(), KINDS], ids=label)
 def test_no_file_has_an_unfilled_place_or_a_line_too_long(
     write: Write, kinds: tuple[str, ...]
 ) -> None:
@@ -160,10 +170,10 @@ def test_no_file_has_an_unfilled_place_or_a_line_too_long(
 
 
 def test_there_is_an_example_of_every_kind_that_a_recipe_has_a_place_for() -> None:
-    assert tuple(EXAMPLES) == USABLE
+    assert tuple(EXAMPLES) == KINDS
     for folder in ("package", "tests"):
         found = {path.name.partition(".")[0] for path in (TEMPLATES / folder).glob("*.py.tmpl")}
-        assert set(USABLE) == found - {"__init__", "plugin"}
+        assert set(KINDS) == found - {"__init__", "plugin"}
 
 
 def test_the_ci_names_no_host_and_runs_what_the_readme_says(write: Write) -> None:
