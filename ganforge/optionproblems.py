@@ -58,6 +58,11 @@ def problems_of(
             named.append(_unknown(path, model))
             continue
         text = _in_yaml_words(detail, model)
+        if detail["loc"][-1:] == ("[key]",) and detail["type"] == "literal_error":
+            told = f"'{_dotted(path[:-1])}' has no '{path[-1]}'"
+            hint = f"It takes {detail['ctx']['expected']}."
+            named.append(OptionProblem(path, told, hint, name_is_wrong=True))
+            continue
         if detail["type"] == "missing":
             missing = detail["loc"][-1]
             place = (*path, missing)

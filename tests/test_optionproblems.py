@@ -56,6 +56,7 @@ class Loss:
         step: Annotated[int, Field(multiple_of=8)] | None = None,
         code: Annotated[str, Field(pattern="^[a-z]+$", description="small letters")] = "x",
         pair: tuple[int, Layer] | None = None,
+        per_side: dict[Literal["left", "right"], int] | None = None,
     ) -> None:
         self.layer, self.layers, self.noise, self.pair = layer, layers, noise, pair
 
@@ -113,6 +114,12 @@ def test_nested_options_arrive_as_what_their_annotations_say() -> None:
         ("  layer: {width: 0}\n", "10:18", "layer.width: should be greater than or", "{width: int"),
         ("  layer: {widht: 3}\n", "10:11", "unknown option 'layer.widht'", "mean 'width'?"),
         ("  layer:\n    widht: 3\n", "11:5", "unknown option 'layer.widht'", "mean 'width'?"),
+        (
+            "  per_side: {left: 1, centre: 2}\n",
+            "10:23",
+            "'per_side' has no 'centre'",
+            "It takes 'left' or 'right'.",
+        ),
         (
             "  layers:\n    - width: 1\n    - activaton: tanh\n",
             "12:7",

@@ -17,6 +17,16 @@ State = Literal[
     "discriminator overpowering",
     "overfitting",
 ]
+Wrong = Literal[
+    "diverging",
+    "generator vanishing",
+    "discriminator vanishing",
+    "mode collapse",
+    "discriminator overpowering",
+    "overfitting",
+]
+"""The states about which a recipe may say what is to be done."""
+
 Signs = Mapping[str, float]
 
 GROWTH, GROWTH_PER_UPDATE = 4.0, 0.008

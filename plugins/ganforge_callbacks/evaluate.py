@@ -57,6 +57,11 @@ class Evaluate(Callback):
         keep_best: bool = True,
         patience: Annotated[int, Field(ge=1)] | None = None,
     ) -> None:
+        if metrics is not None and not metrics:
+            raise UsageError(
+                "metrics is an empty list",
+                hint="Name a metric, such as {use: frechet_distance}, or leave metrics out.",
+            )
         self.every = every
         self.metrics = metrics
         self.samples = samples

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ganforge.api import Callback, NotFiniteError, Run, Values
-from ganforge_callbacks.diagnosis import Finding, Look, State, examine, overfitting
+from ganforge_callbacks.diagnosis import Finding, Look, State, Wrong, examine, overfitting
 from ganforge_callbacks.signals import Signals
 
 Policy = Literal["warn", "stop", "rollback"]
@@ -39,10 +39,10 @@ class Health(Callback):
         self,
         *,
         every: Annotated[int, Field(ge=2)] = 50,
-        policy: Mapping[State, Policy] | None = None,
+        policy: Mapping[Wrong, Policy] | None = None,
     ) -> None:
         self.every = every
-        self.policy = dict(policy or {})
+        self.policy: dict[str, Policy] = dict((policy or {}).items())
         self.state: State = "ok"
         self.since = 0
         self.changes: list[dict[str, Any]] = []

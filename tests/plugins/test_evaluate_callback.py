@@ -142,3 +142,8 @@ def test_evaluating_changes_no_bit_of_the_training(make_run: MakeRun, every: int
     for name, network in alone.trainer.networks.items():
         for key, value in network.state_dict().items():
             assert value.equal(watched.trainer.networks[name].state_dict()[key]), (name, key)
+
+
+def test_nothing_to_measure_is_refused(make_run: MakeRun) -> None:
+    with pytest.raises(UsageError, match="metrics is an empty list"):
+        make_run(*MIXTURE, evaluate(metrics=[]))
