@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import torch
 
+from benchmarks.tables import markdown, spread
 from ganforge import build
 from ganforge.device import choose
 from ganforge.engine.evaluating import evaluating
@@ -87,14 +88,6 @@ def trial(name: str, seed: int, steps: int, registry: Registry, device: torch.de
     return Trial(*modes(samples, mixture.centers, mixture.std), seconds)
 
 
-def spread(values: Sequence[float], unit: str = "") -> str:
-    """Mean and standard error, as the paper gives them; of one trial the value alone."""
-    mean = f"{statistics.fmean(values):.1f}"
-    if len(values) > 1:
-        mean += f" ± {statistics.stdev(values) / len(values) ** 0.5:.1f}"
-    return mean + unit
-
-
 def row(name: str, trials: Sequence[Trial]) -> tuple[str, ...]:
     """A recipe's line of the table."""
     return (
@@ -104,17 +97,6 @@ def row(name: str, trials: Sequence[Trial]) -> tuple[str, ...]:
         *PUBLISHED[name],
         f"{statistics.fmean(one.seconds for one in trials):.0f} s",
     )
-
-
-def table(rows: Sequence[tuple[str, ...]]) -> str:
-    """A markdown table, readable as plain text too."""
-    lines = [HEAD, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = [
-        f"| {' | '.join(map(str.ljust, line, widths))} |"  # newline after each
-        for line in lines
-    ]
-    return "\n".join([padded[0], f"|{'|'.join('-' * (w + 2) for w in widths)}|", *padded[1:]])
 
 
 def conditions(steps: int, seeds: int, device: torch.device) -> str:
@@ -156,8 +138,8 @@ def main(given: Sequence[str] | None = None) -> None:
             print(f"{name} seed {seed}: {found} modes, {share:.1%}, {seconds:.0f} s", flush=True)
         rows.append(row(name, trials))
         # After every recipe, so that a long run that is cut short leaves what it has.
-        asked.output.write_text(f"{note}\n\n{table(rows)}\n", encoding="utf-8")
-    print(f"\n{table(rows)}\n\n{asked.output}")
+        asked.output.write_text(f"{note}\n\n{markdown(HEAD, rows)}\n", encoding="utf-8")
+    print(f"\n{markdown(HEAD, rows)}\n\n{asked.output}")
 
 
 if __name__ == "__main__":

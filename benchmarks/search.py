@@ -2,7 +2,13 @@
 
 Each setting trains for so many seconds, of which evaluations are no part, and its Fréchet distance
 is measured on the way: 10,000 samples of the averaged weights against the 60,000 training images,
-by ``mnist_classifier``. The recipe as it is comes first; the others are drawn from ``CHOICES``.
+by ``mnist_classifier``. The recipe as it is comes first. With ``--count`` settings drawn from
+``CHOICES`` follow, with ``--alone`` every choice alone, and those that are given, each as overrides
+in quotes:
+``python -m benchmarks.search "train.batch_size=32 ema.decay=0.999"``.
+
+With one thread the seconds are those of the processor, so that jobs side by side can be compared;
+with more they are those of the clock.
 """
 
 from __future__ import annotations
@@ -20,6 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import yaml
 
 from ganforge import build
 from ganforge.plugins import load_registry
@@ -31,16 +38,21 @@ SAMPLES, REFERENCES = 10_000, 60_000
 SECONDS = (60.0, 300.0)
 
 CHOICES: Mapping[str, Sequence[Any]] = {
-    "generator.channels": (16, 24, 32, 48),
-    "discriminator.channels": (16, 24, 32, 48),
+    "latent.dim": (32, 100),
+    "generator.channels": (24, 32, 48),
+    "discriminator.channels": (16, 32, 48),
     "discriminator.norm": ("batch", "none"),
+    "loss.use": ("non_saturating", "hinge", "relativistic_average"),
     "train.batch_size": (32, 64, 128),
-    "optimizer.generator.lr": (5e-4, 1e-3, 2e-3, 4e-3),
-    "optimizer.discriminator.lr": (5e-4, 1e-3, 2e-3, 4e-3),
+    "optimizer.generator.lr": (1e-3, 2e-3, 4e-3),
+    "optimizer.discriminator.lr": (1e-3, 2e-3, 4e-3),
     "optimizer.generator.betas": ([0.0, 0.99], [0.5, 0.99]),
-    "ema.decay": (0.99, 0.995, 0.998, 0.999),
+    "optimizer.discriminator.betas": ([0.0, 0.99], [0.5, 0.99]),
+    "ema.decay": (0.995, 0.998, 0.999),
 }
-Setting = dict[str, Any]
+RECIPE = "mnist_dcgan"
+Setting = tuple[str, ...]
+"""Overrides, as on the command line."""
 
 
 class Result(NamedTuple):
@@ -60,12 +72,12 @@ class Result(NamedTuple):
 def trial(setting: Setting, seed: int, seconds: Sequence[float], threads: int) -> Result:
     """Train a setting, and measure it after each of the seconds of training."""
     torch.set_num_threads(threads)
+    clock = time.process_time if threads == 1 else time.perf_counter
     registry = load_registry()
-    overrides = [f"{path}={json.dumps(value)}" for path, value in setting.items()]
     off = ("progress", "metrics", "sample_grid", "loss_plot", "checkpoint", "health")
     quiet = ", ".join(f"{{use: {name}, enabled: false}}" for name in off)
-    overrides += [f"seed={seed}", "train.epochs=1000", f"callbacks=[{quiet}]"]
-    recipe, _ = load(locate("mnist_dcgan", registry), registry, overrides)
+    overrides = [*setting, f"seed={seed}", "train.epochs=1000", f"callbacks=[{quiet}]"]
+    recipe, _ = load(locate(RECIPE, registry), registry, overrides)
     prepared = build.prepare(recipe, device=torch.device("cpu"))
     found, spent = [], 0.0
     with tempfile.TemporaryDirectory() as folder:
@@ -74,21 +86,44 @@ def trial(setting: Setting, seed: int, seconds: Sequence[float], threads: int) -
         evaluator = run.facts.evaluator([FrechetDistance()], REFERENCES)
         for limit in seconds:
             while spent < limit:
-                began = time.perf_counter()
+                began = clock()
                 run.trainer.step()
-                spent += time.perf_counter() - began
+                spent += clock() - began
             measured = evaluator.evaluate_run(run, count=SAMPLES, seed=0, floor=False)
             found.append((limit, measured.values["frechet_distance"], run.clock.step))
     return Result(setting, seed, found)
 
 
-def settings(count: int) -> list[Setting]:
-    """The recipe as it is, and so many others drawn at random, always the same ones."""
-    drawn = random.Random(0)  # no secret
-    others = [
-        {name: drawn.choice(values) for name, values in CHOICES.items()} for _ in range(count)
+def written(path: str, value: Any) -> str:
+    """The override that sets an option."""
+    return f"{path}={json.dumps(value)}"
+
+
+def alone() -> list[Setting]:
+    """Each choice that is not the recipe's own, alone."""
+    raw = yaml.safe_load(locate(RECIPE, load_registry()).read_text(encoding="utf-8"))
+
+    def own(path: str) -> Any:
+        value = raw
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+    return [
+        (written(path, value),)
+        for path, values in CHOICES.items()
+        for value in values
+        if value != own(path)
     ]
-    return [{}, *others]
+
+
+def drawn(count: int) -> list[Setting]:
+    """So many settings drawn at random, always the same ones."""
+    source = random.Random(0)  # no secret
+    return [
+        tuple(written(path, source.choice(values)) for path, values in CHOICES.items())
+        for _ in range(count)
+    ]
 
 
 def table(results: Sequence[Result], seconds: Sequence[float]) -> str:
@@ -97,21 +132,25 @@ def table(results: Sequence[Result], seconds: Sequence[float]) -> str:
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     for result in sorted(results, key=lambda one: one.found[-1][1]):
         cells = [f"{distance:.2f}" for _, distance, _ in result.found]
-        told = ", ".join(f"{path}={value}" for path, value in result.setting.items())
-        cells += [f"{result.found[-1][2]:,}", str(result.seed), told or "the recipe as it is"]
+        told = " ".join(result.setting) or "the recipe as it is"
+        cells += [f"{result.found[-1][2]:,}", str(result.seed), told]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
+    parser.add_argument("settings", nargs="*", help="Overrides of each, in quotes")
     parser.add_argument("--seconds", type=float, nargs="+", default=list(SECONDS))
-    parser.add_argument("--count", type=int, default=24, help="Settings drawn; %(default)s")
+    parser.add_argument("--count", type=int, default=0, help="Settings drawn; %(default)s")
+    parser.add_argument("--alone", action="store_true", help="Every choice alone")
     parser.add_argument("--seeds", type=int, default=1, help="Of each setting; %(default)s")
     parser.add_argument("--jobs", type=int, default=1, help="At a time; %(default)s")
     parser.add_argument("--threads", type=int, default=2, help="Of each job; %(default)s")
     asked = parser.parse_args()
-    jobs = list(itertools.product(settings(asked.count), range(asked.seeds)))
+    settings: list[Setting] = [(), *(tuple(given.split()) for given in asked.settings)]
+    settings += alone() if asked.alone else []
+    jobs = list(itertools.product([*settings, *drawn(asked.count)], range(asked.seeds)))
     results: list[Result] = []
     with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool:
         futures = [

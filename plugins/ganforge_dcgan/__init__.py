@@ -10,6 +10,11 @@ def register_generators(register: Register) -> None:
         "ganforge_dcgan.models:DCGANGenerator",
         summary="transposed convolutions with batch norm (Radford et al. 2015)",
     )
+    register(
+        "pacgan_images",
+        "ganforge_dcgan.pacgan:PacGANImageGenerator",
+        summary="a DCGAN with 5x5 kernels for images of any size (Lin et al. 2018)",
+    )
 
 
 @hookimpl
@@ -18,4 +23,9 @@ def register_discriminators(register: Register) -> None:
         "dcgan",
         "ganforge_dcgan.models:DCGANDiscriminator",
         summary="strided convolutions with batch norm (Radford et al. 2015)",
+    )
+    register(
+        "pacgan_images",
+        "ganforge_dcgan.pacgan:PacGANImageDiscriminator",
+        summary="a DCGAN with 5x5 kernels for images of any size (Lin et al. 2018)",
     )

@@ -59,7 +59,7 @@ def _nearby(side: int) -> str:
     return " or ".join(f"{size}x{size}" for size in below + above)
 
 
-def _initialize(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
     """Draw weights from N(0, 0.02), batch-norm scales from N(1, 0.02); set biases to 0."""
     if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, INIT_STD)
@@ -116,7 +116,7 @@ class DCGANGenerator(nn.Module):
         # No batch norm on the output: images need a mean and a scale of their own.
         layers += [nn.ConvTranspose2d(channels, image_shape[0], 4, stride=2, padding=1), nn.Tanh()]
         self.upsample = nn.Sequential(*layers)
-        self.apply(_initialize)
+        self.apply(initialize)
 
     def forward(self, latents: Tensor) -> Tensor:
         images: Tensor = self.upsample(self.project(latents))
@@ -170,7 +170,7 @@ class DCGANDiscriminator(nn.Module):
             layers.append(nn.LeakyReLU(LEAKY_SLOPE))
         self.downsample = nn.Sequential(*layers)
         self.judge = nn.Conv2d(widths[-1], 1, base)
-        self.apply(_initialize)
+        self.apply(initialize)
 
     def forward(self, images: Tensor) -> Tensor | dict[str, Tensor]:
         maps = self.downsample(images)

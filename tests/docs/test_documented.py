@@ -137,6 +137,6 @@ def test_the_page_of_methods_names_each(kind: str) -> None:
 def test_the_page_of_methods_names_each_recipe_and_no_other() -> None:
     text = (ROOT / "docs" / "methods.md").read_text()
     there = set(shipped(Registry([])))
-    said = set(re.findall(r"`((?:mnist|ring|grid|spiral)_\w+)`", text))
+    said = set(re.findall(r"`((?:mnist|ring|grid|spiral|stacked)_\w+)`", text))
     assert said - there == set()
     assert {name for name in there if name != "smoke"} - said == {"mnist_dcgan_2019"}

@@ -29,6 +29,14 @@ def test_classes_by_hand() -> None:
     assert found["reverse_kl"] == pytest.approx(expected, rel=1e-12)
 
 
+def test_against_equal_shares_the_data_are_not_looked_at() -> None:
+    real = of_classes(0, 0, 0, 1)
+    fake = of_classes(0, 0, 0, 0, 0, 0, 1, 1)
+    found = ClassModes(against="uniform")(evidence(real, fake))
+    expected = 0.75 * math.log(0.75 * 4) + 0.25 * math.log(0.25 * 4)
+    assert found == {"modes": 2, "reverse_kl": pytest.approx(expected, rel=1e-12)}
+
+
 def test_equal_shares_have_no_divergence() -> None:
     logits = of_classes(0, 1, 2, 3)
     assert ClassModes()(evidence(logits, logits)) == {"modes": 4, "reverse_kl": 0.0}

@@ -56,7 +56,7 @@ def batch_norm(maps: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 # Registration
 
 
-def test_the_hook_module_is_torch_free_and_names_both_networks() -> None:
+def test_the_hook_module_is_torch_free_and_names_its_networks() -> None:
     code = (
         "import sys, ganforge_dcgan as p\n"
         "add = lambda name, target, summary='': print(name, target, bool(summary))\n"
@@ -66,9 +66,11 @@ def test_the_hook_module_is_torch_free_and_names_both_networks() -> None:
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split("\n")
-    assert shown[:3] == [
+    assert shown[:5] == [
         "dcgan ganforge_dcgan.models:DCGANGenerator True",
+        "pacgan_images ganforge_dcgan.pacgan:PacGANImageGenerator True",
         "dcgan ganforge_dcgan.models:DCGANDiscriminator True",
+        "pacgan_images ganforge_dcgan.pacgan:PacGANImageDiscriminator True",
         "False",
     ]
     module = importlib.import_module("ganforge_dcgan.models")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from benchmarks import modes as benchmark
 from benchmarks.modes import PUBLISHED, Trial
+from benchmarks.tables import markdown, spread
 from ganforge import build
 from ganforge.engine.average import Average
 from ganforge.plugins import load_registry
@@ -99,8 +100,8 @@ def test_samples_are_those_of_an_average_if_there_is_one(monkeypatch: pytest.Mon
 
 def test_means_have_standard_errors() -> None:
     # Of 1, 2 and 6: the mean is 3, the variance (4 + 1 + 9) / 2, its root over sqrt(3) is 1.53.
-    assert benchmark.spread([1, 2, 6]) == "3.0 ± 1.5"
-    assert benchmark.spread([50.0], " %") == "50.0 %"
+    assert spread([1, 2, 6]) == "3.0 ± 1.5"
+    assert spread([50.0], " %") == "50.0 %"
 
 
 def test_a_row_has_what_is_measured_before_what_is_published() -> None:
@@ -117,7 +118,7 @@ def test_a_row_has_what_is_measured_before_what_is_published() -> None:
 
 def test_the_table_is_markdown_with_straight_columns() -> None:
     rows = [benchmark.row(name, [Trial(7, 0.9, 1.0)]) for name in PUBLISHED]
-    lines = benchmark.table(rows).split("\n")
+    lines = markdown(benchmark.HEAD, rows).split("\n")
     assert len(lines) == 2 + len(PUBLISHED)
     assert len({len(line) for line in lines}) == 1
     places = [[match.start() for match in re.finditer(r"\|", line)] for line in lines]
