@@ -150,6 +150,9 @@ def main() -> None:
     asked = parser.parse_args()
     settings: list[Setting] = [(), *(tuple(given.split()) for given in asked.settings)]
     settings += alone() if asked.alone else []
+    registry = load_registry()
+    for setting in settings:  # a mistake is told before any of them is trained
+        load(locate(RECIPE, registry), registry, setting)
     jobs = list(itertools.product([*settings, *drawn(asked.count)], range(asked.seeds)))
     results: list[Result] = []
     with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 # Every command imports this module, so no pathlib here.
 _NOT_A_PLUGINS = (
@@ -30,6 +31,17 @@ class GanforgeError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle, so that a process can tell another: subclasses have other arguments."""
+        return _remade, (type(self), self.args, self.__dict__)
+
+
+def _remade(kind: type[GanforgeError], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
+    """An error as it was, without building its message again."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class UsageError(GanforgeError):
