@@ -146,6 +146,19 @@ def differences(runs: Sequence[Told]) -> list[tuple[str, list[str]]]:
     return found
 
 
+MEASURING = ("dataset.", "callbacks.evaluate.")
+OF_NO_MATTER = ("every", "keep_best", "patience", "enabled")
+
+
+def measured_unlike(runs: Sequence[Told]) -> list[str]:
+    """The options that differ and that an evaluation's numbers depend on beside the generator."""
+    return [
+        path
+        for path, _ in differences([run for run in runs if run.series])
+        if path.startswith(MEASURING) and path.rpartition(".")[2] not in OF_NO_MATTER
+    ]
+
+
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every value of a recipe by its path; a list's components go by their names."""
     if isinstance(value, Mapping) and value:

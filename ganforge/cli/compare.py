@@ -37,7 +37,7 @@ def compare(folders: tuple[Path, ...], metric: str | None, out: Path, as_json: b
     The runs' own metrics are compared, as the callback evaluate has written them; without it, their
     losses are drawn.
     """
-    from ganforge.comparing import differences, main_metric, ranked, read_run
+    from ganforge.comparing import differences, main_metric, measured_unlike, ranked, read_run
 
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out must name a .png file, not '{out}'")
@@ -54,9 +54,13 @@ def compare(folders: tuple[Path, ...], metric: str | None, out: Path, as_json: b
     runs = ranked(runs, metric)
     if as_json:
         print_json({"metric": metric, "runs": [_facts(run) for run in runs],
-                    "differences": dict(differences(runs))})  # fmt: skip
+                    "differences": dict(differences(runs)),
+                    "measured_unlike": measured_unlike(runs)})  # fmt: skip
         return
     say(_table(runs, metric))
+    if unlike := measured_unlike(runs):
+        say(f"\nNot measured in the same way, so that the numbers mean little beside each other: "
+            f"{', '.join(unlike)}")  # fmt: skip
     found = differences(runs)
     if len(runs) > 1:
         names = _short(runs)
@@ -96,8 +100,12 @@ def _table(runs: Sequence[Told], metric: str | None) -> str:
             row += [f"{best.value:.4g}", f"{best.step:,}"] if best else ["-", "-"]
             row += [f"{run.series[metric][-1].value:.4g}" if best else "-"]
         states = [row["health"] for row in run.health if row["health"] != "ok"]
-        rows.append((*row, ", ".join(dict.fromkeys(map(str, states))) or "ok"))
+        rows.append((*row, ", ".join(dict.fromkeys(map(str, states))) or _sound(run)))
     return columns((*head, "health"), rows)
+
+
+def _sound(run: Told) -> str:
+    return "ok" if run.watched else "not watched"
 
 
 def _short(runs: Sequence[Told]) -> list[str]:

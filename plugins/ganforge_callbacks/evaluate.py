@@ -23,8 +23,9 @@ from ganforge.api import (
 BEST = "best"
 """The folder of the best networks, in the run's."""
 
-TRIAL = 1000
-"""Samples of the trial before the first step, which finds what would fail an epoch later."""
+TRIALS = (64, 1000)
+"""Samples of the trial before the first step, which finds what would fail an epoch later. A few
+are measured within a moment; where they are too few for a metric, more are."""
 
 
 class Evaluate(Callback):
@@ -79,8 +80,12 @@ class Evaluate(Callback):
         if run.facts.evaluator is None:
             raise UsageError("callback 'evaluate' needs a run that was made from a recipe")
         self._evaluator = run.facts.evaluator(self.metrics, self.references)
-        trial = min(TRIAL, self.samples)
-        self._evaluator.evaluate_run(run, count=trial, seed=self.seed, floor=False)
+        few, enough = (min(trial, self.samples) for trial in TRIALS)
+        try:
+            small = run.facts.evaluator(self.metrics, few)
+            small.evaluate_run(run, count=few, seed=self.seed, floor=False)
+        except Exception:  # noqa: BLE001  # if there is something to tell, it fails once more
+            self._evaluator.evaluate_run(run, count=enough, seed=self.seed, floor=False)
 
     def on_step(self, run: Run, values: Values) -> None:
         if self.every.due(run.clock) or run.clock.finished:

@@ -125,6 +125,31 @@ def test_runs_are_compared_best_first(in_process: Ganforge, tmp_path: Path) -> N
         assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 20
 
 
+def test_numbers_that_were_measured_otherwise_are_told(
+    in_process: Ganforge, tmp_path: Path
+) -> None:
+    def run(name: str, samples: int, every: str, split: str) -> Path:
+        callback = {"use": "evaluate", "samples": samples, "every": every}
+        return made_run(
+            tmp_path,
+            name,
+            [evaluated(10, 5.0)],
+            dataset={"use": "mnist", "split": split},
+            callbacks=[callback],
+        )
+
+    one, other = run("one", 100, "1 epoch", "train"), run("other", 200, "2 epochs", "test")
+    told = "Not measured in the same way"
+    done = in_process("compare", str(one), str(other))
+    assert f"{told}, so that the numbers mean little beside each other: " in done.out
+    assert ": callbacks.evaluate.samples, dataset.split\n" in done.out
+    assert done.out.splitlines()[1].endswith("not watched")
+    found = json.loads(in_process("compare", str(one), str(other), "--json").out)
+    assert found["measured_unlike"] == ["callbacks.evaluate.samples", "dataset.split"]
+    seldom = run("seldom", 100, "3 epochs", "train")
+    assert told not in in_process("compare", str(one), str(seldom)).out
+
+
 def test_comparing_for_programs(in_process: Ganforge, tmp_path: Path) -> None:
     one = made_run(tmp_path, "one", [evaluated(10, 5.0)])
     two = made_run(tmp_path, "two", [evaluated(10, 3.0), evaluated(20, 4.0)], seed=1)

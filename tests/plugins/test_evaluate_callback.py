@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -126,6 +127,38 @@ def test_what_would_fail_later_fails_before_the_first_step(make_run: MakeRun) ->
     with pytest.raises(UsageError, match="ms_ssim needs pairs of images"):
         run.play()
     assert run.clock.step == 0, images
+
+
+@pytest.mark.parametrize(("needed", "trials"), [(2, [64]), (65, [64, 200]), (201, [64, 200])])
+def test_a_trial_takes_no_more_samples_than_it_must(
+    make_run: MakeRun, needed: int, trials: list[int]
+) -> None:
+    run = make_run(*MIXTURE, "train.steps=2", evaluate())
+    callback: Any = run.callbacks["evaluate"]
+    seen: list[int] = []
+    measure = run.facts.evaluator
+
+    def measuring(*arguments: Any) -> Any:
+        assert measure is not None
+        found = measure(*arguments)
+        evaluate_run = found.evaluate_run
+
+        def counting(run: Run, *, count: int, **options: Any) -> Any:
+            seen.append(count)
+            if count < needed:
+                raise UsageError("too few")
+            return evaluate_run(run, count=count, **options)
+
+        found.evaluate_run = counting
+        return found
+
+    run.facts = dataclasses.replace(run.facts, evaluator=measuring)
+    if needed > 200:
+        with pytest.raises(UsageError, match="too few"):
+            callback.on_start(run)
+    else:
+        callback.on_start(run)
+    assert seen == trials
 
 
 @pytest.mark.parametrize("every", [3])
