@@ -102,8 +102,17 @@ FAULTS: Mapping[str, Fault] = {
     "constant output": Fault(("mode collapse",), 200, _constant),
     "one class only": Fault(("mode collapse",), 400, _one_class),
     "NaN in a batch": Fault(("non-finite",), NAN_AT + 1, _nan),
+    # With batch norm it explodes; without, it makes the discriminator flat, and the state is
+    # that this one vanishes.
     "exploding penalty": Fault(
-        ("diverging",), 100, overrides=("regularizers=[{use: r1, weight: 1000000.0}]",)
+        ("diverging",),
+        100,
+        overrides=("discriminator.norm=batch", "regularizers=[{use: r1, weight: 1000000.0}]"),
+    ),
+    "crushing penalty": Fault(
+        ("discriminator vanishing",),
+        200,
+        overrides=("regularizers=[{use: r1, weight: 1000000.0}]",),
     ),
 }
 

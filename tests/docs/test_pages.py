@@ -30,6 +30,8 @@ from ganforge.selection import Selection
 from ganforge.testing import check_plugin
 
 SHORT = "train.epochs=0.005"
+REFERENCE = f"{SHORT} callbacks.1.samples=100 callbacks.1.references=100"
+"""Of ``mnist_dcgan``, which evaluates itself."""
 
 INSTEAD = {
     # What the test's own environment has already.
@@ -37,25 +39,25 @@ INSTEAD = {
     ". .venv/bin/activate": "",
     "pip install -c constraints.txt .": "",
     # Some steps instead of some minutes; the numbers mean nothing, the commands are the same.
-    "ganforge run mnist_dcgan": f"ganforge run mnist_dcgan {SHORT}",
+    "ganforge run mnist_dcgan": f"ganforge run mnist_dcgan {REFERENCE}",
     "ganforge run mnist_dcgan generator.channels=64 train.epochs=2": (
-        f"ganforge run mnist_dcgan generator.channels=64 train.epochs=2 {SHORT}"
+        f"ganforge run mnist_dcgan generator.channels=64 train.epochs=2 {REFERENCE}"
     ),
     "ganforge run mnist_dcgan game.d_steps=2 train.epochs=2": (
-        f"ganforge run mnist_dcgan game.d_steps=2 train.epochs=2 {SHORT}"
+        f"ganforge run mnist_dcgan game.d_steps=2 train.epochs=2 {REFERENCE}"
     ),
     "ganforge resume runs/mnist_dcgan/00001 train.epochs=10": (
         "ganforge resume runs/mnist_dcgan/00001 train.epochs=0.01"
     ),
     "ganforge -p relativistic.py run mnist_dcgan loss.use=relativistic train.epochs=1": (
-        f"ganforge -p relativistic.py run mnist_dcgan loss.use=relativistic {SHORT}"
+        f"ganforge -p relativistic.py run mnist_dcgan loss.use=relativistic {REFERENCE}"
     ),
     "ganforge run relativistic.yaml": f"ganforge run relativistic.yaml {SHORT}",
     "ganforge run watched.yaml": (f"ganforge run watched.yaml {SHORT} callbacks.0.every='2 steps'"),
     "ganforge run two_judges.yaml": f"ganforge run two_judges.yaml {SHORT}",
     "ganforge run by_class.yaml": f"ganforge run by_class.yaml {SHORT}",
     "ganforge -p roll.py run mnist_dcgan 'augmentations=[{use: roll, pixels: 3}]' train.epochs=1": (
-        "ganforge -p roll.py run mnist_dcgan 'augmentations=[{use: roll, pixels: 3}]' " + SHORT
+        "ganforge -p roll.py run mnist_dcgan 'augmentations=[{use: roll, pixels: 3}]' " + REFERENCE
     ),
     "ganforge run ported.yaml": f"ganforge run ported.yaml {SHORT}",
     "ganforge run smoke": "ganforge run smoke train.steps=4",

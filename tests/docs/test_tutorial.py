@@ -15,7 +15,8 @@ OFFLINE = ["--no-deps", "--no-build-isolation", "--no-index", "-q"]
 
 INSTEAD = {
     "ganforge -p my_arch.py run mnist_dcgan generator.use=mine train.epochs=1": (
-        "ganforge -p my_arch.py run mnist_dcgan generator.use=mine train.epochs=0.005"
+        "ganforge -p my_arch.py run mnist_dcgan generator.use=mine train.epochs=0.005 "
+        "callbacks.1.samples=100 callbacks.1.references=100"
     ),
     "ganforge run acme": "ganforge run acme train.steps=3",
 }
