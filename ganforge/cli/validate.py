@@ -40,12 +40,19 @@ def validate(recipes: tuple[str, ...], as_json: bool) -> None:
 
 def _error(name: str, installed: Registry) -> GanforgeError | None:
     """What is wrong with one recipe; its own plugins are not there for the next."""
+    from pathlib import Path
+
     from ganforge.recipe.load import load
     from ganforge.recipe.shipped import locate
     from ganforge.registry import Registry
 
     own = Registry(list(installed.plugins))
     try:
+        if "=" in name and not Path(name).exists():
+            raise UsageError(
+                f"'{name}' is no recipe: validate checks recipes as they are written",
+                hint="With values behind it: ganforge run RECIPE KEY=VALUE --dry-run.",
+            )
         load(locate(name, own), own)
     except GanforgeError as error:
         return error

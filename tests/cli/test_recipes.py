@@ -91,6 +91,14 @@ def test_a_recipe_that_cannot_be_read_says_where_to_see_why(
     assert in_process("validate", str(file)).code == 2
 
 
+def test_validate_takes_no_values(in_process: Ganforge) -> None:
+    done = in_process("validate", "smoke", "train.steps=0")
+    assert done.code == 2
+    assert done.out == "smoke: valid\n"
+    assert "'train.steps=0' is no recipe" in done.err
+    assert "ganforge run RECIPE KEY=VALUE --dry-run" in done.err
+
+
 # copy-recipe
 
 
