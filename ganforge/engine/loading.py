@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -196,6 +197,19 @@ def _leave_signals_to_the_parent(_worker: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
+    sys.excepthook = _say_nothing_of_hanging_up
+
+
+def _say_nothing_of_hanging_up(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Of a worker's thread that hands a batch over, which the training no longer waits for.
+
+    That thread of multiprocessing gives what it meets to ``sys.excepthook``, so that the user who
+    pressed Ctrl-C would see a traceback now and then.
+    """
+    if not issubclass(kind, ConnectionError | EOFError):
+        sys.__excepthook__(kind, error, trace)
 
 
 _HELD_BACK = (signal.SIGINT, signal.SIGTERM)

@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -295,3 +297,27 @@ def test_a_run_whose_worker_dies_has_saved_what_it_had(make_run: Callable[..., R
     for name, network in straight.trainer.networks.items():
         ours = resumed.trainer.networks[name].state_dict()
         assert [k for k, v in network.state_dict().items() if not torch.equal(v, ours[k])] == []
+
+
+HANGING_UP = """
+import multiprocessing.resource_sharer as sharer, socket, sys, time
+from ganforge.engine.loading import _leave_signals_to_the_parent
+if sys.argv[1] == "worker":
+    _leave_signals_to_the_parent(0)
+batch = sharer.DupFd(0)  # as a worker hands a tensor over; starts the thread that serves it
+with socket.socket(socket.AF_UNIX) as caller:
+    caller.connect(sharer._resource_sharer._address)
+time.sleep(0.5)
+sys.excepthook(ValueError, ValueError("another mistake"), None)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
+@pytest.mark.parametrize("role", ["worker", "anybody"])
+def test_a_training_that_hangs_up_leaves_no_traceback_of_a_worker(role: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HANGING_UP, role], capture_output=True, text=True, check=True
+    )
+    assert "another mistake" in done.stderr
+    # It is multiprocessing that shows it, or this test would see nothing.
+    assert ("Traceback" in done.stderr) == (role == "anybody")

@@ -29,7 +29,7 @@ def small(file: Path) -> list[str]:
         if callback["use"] == "evaluate":
             found += [f"callbacks.{place}.samples=100", f"callbacks.{place}.references=100"]
     for network in ("generator", "discriminator"):
-        if recipe[network]["use"] == "pacgan_images":
+        if recipe.get(network, {}).get("use") == "pacgan_images":
             found.append(f"{network}.channels=4")
     return found
 
