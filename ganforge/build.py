@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -19,9 +19,12 @@ from ganforge.construct import construct
 from ganforge.engine.average import Average
 from ganforge.engine.callback import Callback, Facts
 from ganforge.engine.data import AnyDataset
+from ganforge.engine.execution import Execution, chosen
 from ganforge.engine.feed import Feed, make_feed
 from ganforge.engine.game import Game, Term, batches_per_step, optimizer_steps
 from ganforge.engine.latent import Latent
+from ganforge.engine.layout import lay_out
+from ganforge.engine.process import keep_memory, set_threads
 from ganforge.engine.run import Run
 from ganforge.engine.streams import Streams
 from ganforge.engine.trainer import Settings, Trainer
@@ -32,7 +35,7 @@ from ganforge.measuring import feature_network, make_evaluator
 from ganforge.networks import injected, make_networks
 from ganforge.recipe.schema import Recipe
 from ganforge.registry import Component
-from ganforge.rehearsal import rehearse
+from ganforge.trial import try_out
 
 
 @dataclass
@@ -42,6 +45,8 @@ class Prepared:
     recipe: Recipe
     dataset: AnyDataset
     trainer: Trainer
+    notes: Sequence[str] = ()
+    """What the user should know of how it is carried out, a line each."""
 
 
 def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
@@ -50,11 +55,19 @@ def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
     Raises:
         GanforgeError: They do not, or the data cannot be read.
     """
+    execution = Execution(device, chosen(recipe.train.precision, device), recipe.train.compile)
+    if device.type == "cpu":
+        set_threads(recipe.train.threads)
+        keep_memory()
     streams = Streams(recipe.head.seed)
     latent = Latent(**recipe.latent.model_dump())
     dataset: AnyDataset = construct(recipe.dataset)
     game = _game(recipe)
     networks = make_networks(recipe, game, dataset, latent, streams, device)
+    lay_out(networks.values(), recipe.train.memory_format)
+    if execution.compiled:
+        for network in networks.values():
+            network.compile()
     batch_size = recipe.train.batch_size
     _check_portions(game, batch_size, recipe.train.micro_batches)
     feed = make_feed(
@@ -92,9 +105,9 @@ def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
         streams=streams,
         settings=settings,
         device=device,
+        execution=execution,
     )
-    rehearse(recipe, trainer, dataset)
-    return Prepared(recipe, dataset, trainer)
+    return Prepared(recipe, dataset, trainer, try_out(recipe, trainer, dataset))
 
 
 def start(

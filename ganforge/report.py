@@ -6,11 +6,14 @@ import signal
 from pathlib import Path
 from shlex import quote
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
 from ganforge.build import Prepared
+from ganforge.engine.layout import has_channels_last
 from ganforge.engine.run import Run
+from ganforge.engine.trainer import Trainer
 
 
 def _console() -> Console:
@@ -45,12 +48,26 @@ def show_plan(prepared: Prepared, *, folder: Path | None) -> None:
     )
     if trainer.step_count:
         table.add_row("resumes", f"behind step {trainer.step_count:,}")
-    table.add_row("device", str(trainer.device))
+    table.add_row("device", f"{trainer.device}: {_how(trainer)}")
     if folder is not None:
         table.add_row("folder", str(folder))
     console = _console()
     console.print(table, soft_wrap=not console.is_terminal)
+    for note in prepared.notes:
+        console.print(note, soft_wrap=True)
     console.print()
+
+
+def _how(trainer: Trainer) -> str:
+    """Precision and layout, and the threads of a CPU."""
+    told: list[str] = [trainer.execution.precision]
+    if any(map(has_channels_last, trainer.networks.values())):
+        told.append("channels last")
+    if trainer.execution.compiled:
+        told.append("compiled")
+    if trainer.device.type == "cpu":
+        told.append(f"{torch.get_num_threads()} threads")
+    return ", ".join(told)
 
 
 def show_end(run: Run, *, quiet: bool) -> None:

@@ -13,6 +13,7 @@ from ganforge.engine.augmentation import Augmentation, Side
 from ganforge.engine.calling import call
 from ganforge.engine.game import judge_scores
 from ganforge.engine.round import Play, Round
+from ganforge.engine.undo import Buffers, Undo
 
 __all__ = ["AdversarialLoss", "AdversarialRound", "Regularizer", "Side"]
 
@@ -34,6 +35,9 @@ class AdversarialRound(Round):
             latents name different streams.
         belief: Turns scores into what is shown as D(x); the loss knows which function that is.
         augmentations: What is done to samples before they are judged, in this order.
+        leaves_fakes: This play makes the fakes for a later one too, whose phase trains the
+            generator: the phase must say that it ``prepares`` it.
+        takes_fakes_of: The phase and the repeat of the play of this step that left its fakes.
     """
 
     def __init__(
@@ -46,6 +50,8 @@ class AdversarialRound(Round):
         stream: str = "latent",
         belief: Callable[[Tensor], Tensor] = torch.sigmoid,
         augmentations: Sequence[Augmentation] = (),
+        leaves_fakes: bool = False,
+        takes_fakes_of: tuple[str, int] | None = None,
     ) -> None:
         super().__init__(play)
         self.generator = generator
@@ -54,6 +60,8 @@ class AdversarialRound(Round):
         self.stream = stream
         self.belief = belief
         self.augmentations = augmentations
+        self.leaves_fakes = leaves_fakes
+        self.takes_fakes_of = takes_fakes_of
         self._judgements = 0
         self._judged: dict[Side, dict[str, Tensor]] = {}
 
@@ -78,8 +86,11 @@ class AdversarialRound(Round):
 
     @cached_property
     def latent(self) -> Tensor:
-        """Latents ``(N, latent_dim)``, fresh in every play of every phase."""
-        return self.play.draw.latents(self.play.latent, self.stream)
+        """Latents ``(N, latent_dim)``, fresh in every play that makes fakes of its own."""
+        draw = self.play.draw
+        if self.takes_fakes_of is not None:
+            draw = draw.of(*self.takes_fakes_of)
+        return draw.latents(self.play.latent, self.stream)
 
     def generate(self, latents: Tensor) -> Tensor:
         """What the generator makes ``(N, ...)`` of any latents ``(N, latent_dim)``."""
@@ -91,9 +102,27 @@ class AdversarialRound(Round):
     @cached_property
     def fake(self) -> Tensor:
         """Generated samples ``(N, ...)``, from :attr:`latent`."""
-        with torch.set_grad_enabled(self.learns(self.generator)):
-            samples = self.generate(self.latent)
+        place = ("fake", self.generator, self.stream, self.play.draw.where.start)
+        with torch.set_grad_enabled(self.leaves_fakes or self.learns(self.generator)):
+            if self.takes_fakes_of is None:
+                samples = self.generate(self.latent)
+            else:
+                samples = self._taken(place)
+        if self.leaves_fakes:
+            self.play.shared[place] = samples
+            samples = samples.detach()
         return self.prepared("fake", samples)
+
+    def _taken(self, place: tuple[Any, ...]) -> Tensor:
+        """What another play has left. It goes backward once; whoever wants it again makes it again,
+        and as that play has taken note of it, statistics of batches are not told twice."""
+        left: Tensor | None = self.play.shared.pop(place, None)
+        if left is not None:
+            return left
+        before = Undo(Buffers([self.network(self.generator)]))
+        made = self.generate(self.latent)
+        before.restore()
+        return made
 
     def beside(self, side: Side | None) -> dict[str, Tensor | None]:
         """What a discriminator may ask for beside the samples of a side, or other samples."""
@@ -238,6 +267,10 @@ class Regularizer:
 
     differentiates: ClassVar[tuple[str, ...]] = ()
     """Inputs of the round (``"real"``, ``"fake"``) by which this differentiates."""
+
+    second_order: ClassVar[bool | None] = None
+    """Whether it goes backward through a gradient, as gradient penalties do; None for those that
+    have ``differentiates``."""
 
     default_weight: ClassVar[float] = 1.0
     default_every: ClassVar[int] = 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ganforge.engine.data import Batch
+from ganforge.engine.execution import Execution
 from ganforge.engine.game import Game, Phase, Term
+from ganforge.engine.gradients import Gradients
 from ganforge.engine.latent import Latent
 from ganforge.engine.round import Draw, Play
 from ganforge.engine.streams import Streams
@@ -28,7 +30,7 @@ class Backward:
         latent: The distribution of latents.
         streams: The run's random streams.
         micro_batches: Portions in which a batch passes through the networks.
-        device: Where the networks are.
+        execution: Where, in which precision, compiled or not.
     """
 
     def __init__(
@@ -39,14 +41,17 @@ class Backward:
         latent: Latent,
         streams: Streams,
         micro_batches: int,
-        device: torch.device,
+        execution: Execution,
     ) -> None:
         self.game = game
         self.networks = networks
         self.latent = latent
         self.streams = streams
         self.micro_batches = micro_batches
-        self.device = device
+        self.execution = execution
+        self.gradients = Gradients(networks)
+        self.shared: dict[Any, Any] = {}
+        """What plays of the present step have left for later ones."""
         self.watched = False
 
     def __call__(
@@ -65,23 +70,15 @@ class Backward:
         Raises:
             PluginError: No term depends on what learns.
         """
-        for name in phase.learns:
-            self.networks[name].zero_grad(set_to_none=True)
+        self.gradients.clear(phase.learns)
         self.streams.seed_modules(*counters)
         values: Values = {}
-        for play in self._plays(phase, counters, terms, batch):
-            share = len(play.batch) / len(batch)
-            for name, value in self._accumulate(play, terms, share).items():
-                values[name] = values[name] + value if name in values else value
+        with self.execution.play(second_order=any(term.second_order for term in terms)):
+            for play in self._plays(phase, counters, terms, batch):
+                share = len(play.batch) / len(batch)
+                for name, value in self._accumulate(play, terms, share).items():
+                    values[name] = values[name] + value if name in values else value
         return values
-
-    def norms(self, phase: Phase) -> Values:
-        """The norm of the gradient of each network that learns in a phase and has one."""
-        gradients = {
-            name: [_dense(p.grad) for p in self.networks[name].parameters() if p.grad is not None]
-            for name in phase.learns
-        }
-        return {name: nn.utils.get_total_norm(found) for name, found in gradients.items() if found}
 
     def _plays(
         self, phase: Phase, counters: Counters, terms: Sequence[Term], batch: Batch
@@ -100,7 +97,8 @@ class Backward:
                 differentiates=differentiates,
                 batch=batch if portions == 1 else batch.part(where),
                 latent=self.latent,
-                draw=Draw(self.streams, counters, total, where, self.device),
+                draw=Draw(self.streams, counters, total, where, self.execution.device),
+                shared=self.shared,
                 watched=self.watched,
             )
 
@@ -111,8 +109,9 @@ class Backward:
         round = self.game.round(play)
         values: Values = {}
         objective: Tensor | None = None
-        for term in terms:
-            value = term.function(round).mean()
+        for term in self.execution.in_order(terms):
+            with self.execution.term(second_order=term.second_order):
+                value = term.function(round).mean()
             weighted = value * (term.weight * term.every * share)
             objective = weighted if objective is None else objective + weighted
             values[term.name] = value.detach() * share
@@ -128,8 +127,3 @@ class Backward:
         for name, value in round.observe().items():
             values[name] = value * share
         return values
-
-
-def _dense(gradient: Tensor) -> Tensor:
-    """What a norm can be taken of; an embedding's gradient may be sparse."""
-    return gradient.coalesce().values() if gradient.is_sparse else gradient

@@ -7,10 +7,11 @@ not name ``labels`` never sees them. So neither trainer nor game has a case for 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -38,7 +39,7 @@ def call(network: nn.Module, inputs: Tensor, **offered: Tensor | None) -> Any:
     """
     asked = _asked(type(network).forward)
     if not asked:
-        return network(inputs)
+        return _full(network(inputs))
     given: dict[str, Tensor] = {}
     for name, required in asked.items():
         value = offered.get(name)
@@ -49,7 +50,18 @@ def call(network: nn.Module, inputs: Tensor, **offered: Tensor | None) -> Any:
                 f"{type(network).__name__} takes {name}, and there are none here",
                 hint=_HINTS[name],
             )
-    return network(inputs, **given)
+    return _full(network(inputs, **given))
+
+
+def _full(output: Any) -> Any:
+    """What a network returns, in float32 where it computed in bfloat16."""
+    if isinstance(output, Tensor):
+        return output.float() if output.dtype == torch.bfloat16 else output
+    if isinstance(output, Mapping):
+        return {name: _full(value) for name, value in output.items()}
+    if isinstance(output, list | tuple):
+        return [_full(value) for value in output]
+    return output
 
 
 def class_weights(labels: Tensor, num_classes: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -70,6 +71,9 @@ class NotFiniteError(GanforgeError):
 
 def is_finite(values: Iterable[Tensor]) -> bool:
     """Whether every scalar is finite; makes an accelerator wait."""
+    values = list(values)
+    if all(value.device.type == "cpu" for value in values):  # no need to put them together
+        return all(math.isfinite(value.item()) for value in values)
     return bool(torch.stack([value.float() for value in values]).isfinite().all())
 
 

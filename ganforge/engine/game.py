@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -28,7 +28,9 @@ class Term:
             ``backward``. If it has ``state_dict`` and ``load_state_dict``, its state is saved. If
             it has ``differentiates`` (names such as ``"real"``), those inputs of the round are
             prepared as leaves before anyone uses them. If it has ``after_step``, that is called
-            with all networks after the optimizers of its phase have stepped.
+            with all networks after the optimizers of its phase have stepped. If it has
+            ``second_order``, which is true by default of terms that have ``differentiates``, it
+            goes backward through a gradient: it is computed in full precision, not compiled.
         weight: Its factor in the sum.
         every: Lazy regularisation (Karras et al. 2020, arXiv:1912.04958): computed in every k-th
             play of the phase only, and then scaled by k.
@@ -43,6 +45,11 @@ class Term:
     def differentiates(self) -> frozenset[str]:
         return frozenset(getattr(self.function, "differentiates", ()))
 
+    @property
+    def second_order(self) -> bool:
+        said = getattr(self.function, "second_order", None)
+        return bool(self.differentiates if said is None else said)
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -56,6 +63,8 @@ class Phase:
         every: Played in every k-th step of the run only.
         draws_batch: Whether each repeat takes a fresh batch of real samples. A phase that does
             not sees the batch that was drawn last.
+        prepares: Networks that run in the last repeat of this phase on behalf of a later one, which
+            takes their output with its graph from ``Play.shared``.
     Raises:
         PluginError: No network learns, no term is given, or a count is below 1.
     """
@@ -66,12 +75,17 @@ class Phase:
     repeats: int = 1
     every: int = 1
     draws_batch: bool = True
+    prepares: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.learns or not self.terms:
             raise PluginError(f"phase '{self.name}' needs a network that learns and a term")
         if self.repeats < 1 or self.every < 1 or any(term.every < 1 for term in self.terms):
             raise PluginError(f"phase '{self.name}': repeats and every must be 1 or more")
+
+    def graphs(self, repeat: int) -> tuple[str, ...]:
+        """The networks whose passes have graphs in a play: those that learn or are prepared."""
+        return self.learns + (self.prepares if repeat == self.repeats - 1 else ())
 
     def due_terms(self, play: int) -> list[Term]:
         """The terms that are computed in the ``play``-th play of this phase (from 0)."""
@@ -177,6 +191,29 @@ def join(
                 )
             joined[phase].append(term)
     return {phase: tuple(found) for phase, found in joined.items()}
+
+
+def check_phases(phases: Sequence[Phase], optimizers: Container[str]) -> None:
+    """See that phases and terms can be told apart, and that what learns has an optimizer.
+
+    Raises:
+        PluginError: They cannot, or something has none.
+    """
+    names = [phase.name for phase in phases]
+    if len(set(names)) != len(names):
+        raise PluginError(f"two phases of the game share a name: {', '.join(names)}")
+    for phase in phases:
+        terms = [term.name for term in phase.terms]
+        if len({*terms, "loss"}) <= len(terms):  # 'loss' is the name of their sum
+            raise PluginError(
+                f"phase '{phase.name}': every term needs its own name, and none is 'loss': "
+                f"{', '.join(terms)}"
+            )
+        missing = [name for name in phase.learns if name not in optimizers]
+        if missing:
+            raise PluginError(
+                f"phase '{phase.name}' trains {', '.join(missing)}, which has no optimizer"
+            )
 
 
 def batches_per_step(phases: Sequence[Phase]) -> Fraction:

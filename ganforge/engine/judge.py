@@ -36,7 +36,7 @@ class Played:
         terms: Those that were due.
         batch: The real samples.
         values: What was measured.
-        norms: Of the gradients, by network.
+        gradients: By network, a number that is finite if its gradient is.
     """
 
     step: int
@@ -45,7 +45,7 @@ class Played:
     terms: Sequence[Term]
     batch: Batch
     values: Values
-    norms: Values
+    gradients: Values
 
     @property
     def decisive(self) -> list[tuple[str, Tensor]]:
@@ -54,7 +54,7 @@ class Played:
         Nothing, if no term was due. A term may have a network's name.
         """
         terms = [(term.name, self.values[term.name]) for term in self.terms]
-        return [*terms, *self.norms.items(), ("loss", self.values["loss"])] if terms else []
+        return [*terms, *self.gradients.items(), ("loss", self.values["loss"])] if terms else []
 
 
 class Judge:
@@ -161,7 +161,7 @@ class Judge:
                 except PluginError:  # alone, it depends on nothing that learns
                     undo.restore()
                     continue
-                norms = self._backward.norms(played.phase)
+                norms = self._backward.gradients.norms(played.phase.learns)
                 if norms and not is_finite(norms.values()):
                     bad.append(term.name)
                 undo.restore()
@@ -171,7 +171,7 @@ class Judge:
             step=played.step,
             phase=played.phase.name,
             terms=bad,
-            gradients=[name for name, norm in played.norms.items() if not is_finite([norm])],
+            gradients=[name for name, mark in played.gradients.items() if not is_finite([mark])],
             weights={name: tensors for name, tensors in weights.items() if tensors},
             real=not bool(played.batch.samples.isfinite().all()),
         )

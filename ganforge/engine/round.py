@@ -7,7 +7,8 @@ never computed, and one that several terms ask for is computed once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,11 @@ class Draw:
     total: int
     where: slice
     device: torch.device
+
+    def of(self, phase: str, repeat: int) -> Draw:
+        """The random numbers of another play of the same step."""
+        step, _, _, *again = self.counters
+        return replace(self, counters=(step, phase, repeat, *again))
 
     def generator(self, stream: str) -> torch.Generator:
         return self.streams.generator(stream, *self.counters, device=self.device)
@@ -68,6 +74,8 @@ class Play:
         batch: The micro-batch of real samples.
         latent: The distribution of latents.
         draw: The random numbers of this micro-batch.
+        shared: What plays of this step leave for later ones, by any key; it may be gone when the
+            run goes on within a step, and must then be made again.
         watched: Whether somebody looks at this play closely: a round may then observe what costs
             something.
     """
@@ -79,12 +87,18 @@ class Play:
     batch: Batch
     latent: Latent
     draw: Draw
+    shared: dict[Any, Any] = field(default_factory=dict)
     watched: bool = False
 
     @property
     def step(self) -> int:
         """The step of the run, from 0."""
         return int(self.draw.counters[0])
+
+    @property
+    def repeat(self) -> int:
+        """Which play of the phase in this step, from 0."""
+        return int(self.draw.counters[2])
 
 
 class Round:

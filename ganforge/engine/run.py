@@ -105,7 +105,11 @@ class Run:
         Raises:
             GanforgeError: Training cannot go on; what was saved before stays.
         """
-        with deterministic(self._deterministic), ExitStack() as ends:
+        with (
+            deterministic(self._deterministic),
+            self.trainer.execution.switches(),
+            ExitStack() as ends,
+        ):
             self.outcome = "failed"  # until it is known to be otherwise
             ends.callback(self.trainer.feed.close)
             for name, callback in self.callbacks.items():

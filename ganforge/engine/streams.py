@@ -40,7 +40,7 @@ class Streams:
 
     def seed_modules(self, *counters: int | str) -> None:
         """Seed torch's global generator for modules that know no other, such as dropout."""
-        torch.manual_seed(self.number("modules", *counters))
+        torch.default_generator.manual_seed(self.number("modules", *counters))
 
     @contextmanager
     def isolated(self, stream: str, *counters: int | str) -> Iterator[None]:

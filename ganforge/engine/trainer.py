@@ -15,17 +15,19 @@ from ganforge.engine.average import Average
 from ganforge.engine.backward import Backward, Counters
 from ganforge.engine.clock import Clock
 from ganforge.engine.data import Batch
+from ganforge.engine.execution import Execution
 from ganforge.engine.feed import Feed
 from ganforge.engine.finite import Policy
 from ganforge.engine.freezing import Freezer
-from ganforge.engine.game import Game, Phase, Term, batches_per_step
+from ganforge.engine.game import Game, Phase, Term, batches_per_step, check_phases
 from ganforge.engine.judge import Judge, Played
 from ganforge.engine.latent import Latent
+from ganforge.engine.layout import follow_parameters
 from ganforge.engine.state import Group, collect, restore
 from ganforge.engine.streams import Streams
 from ganforge.engine.tally import Tally, Values
-from ganforge.engine.undo import Undo
-from ganforge.errors import PluginError, UsageError
+from ganforge.engine.undo import Buffers, Undo
+from ganforge.errors import UsageError
 
 
 class Interrupted(BaseException):
@@ -73,6 +75,7 @@ class Trainer:
         streams: The run's random streams.
         settings: Length, portions, and what to do when it diverges.
         device: Where the networks are.
+        execution: How plays are carried out there; in single precision if not given.
         wait: Whether each play waits to see that it was finite. Where waiting is cheap it does, if
             not given; elsewhere the device itself leaves out the update, if the optimizers can do
             so, and the run hears of it some steps later.
@@ -93,6 +96,7 @@ class Trainer:
         device: torch.device,
         schedules: Mapping[str, LRScheduler] | None = None,
         averages: Mapping[str, Average] | None = None,
+        execution: Execution | None = None,
         wait: bool | None = None,
     ) -> None:
         self.game = game
@@ -119,13 +123,14 @@ class Trainer:
         self._batch: Batch | None = None
         self._batch_from: dict[str, Any] | None = None
         self._freezer = Freezer(networks)
+        self._buffers = Buffers(networks.values())
         self._backward = Backward(
             game=game,
             networks=networks,
             latent=latent,
             streams=streams,
             micro_batches=settings.micro_batches,
-            device=device,
+            execution=execution or Execution(device),
         )
         self.judge = Judge(
             self._backward,
@@ -135,24 +140,7 @@ class Trainer:
         )
         self.watch_every = 0
         """The period of the steps that somebody looks at closely, or 0."""
-        self._check_phases()
-
-    def _check_phases(self) -> None:
-        names = [phase.name for phase in self.phases]
-        if len(set(names)) != len(names):
-            raise PluginError(f"two phases of the game share a name: {', '.join(names)}")
-        for phase in self.phases:
-            terms = [term.name for term in phase.terms]
-            if len({*terms, "loss"}) <= len(terms):  # 'loss' is the name of their sum
-                raise PluginError(
-                    f"phase '{phase.name}': every term needs its own name, and none is 'loss': "
-                    f"{', '.join(terms)}"
-                )
-            missing = [name for name in phase.learns if name not in self.optimizers]
-            if missing:
-                raise PluginError(
-                    f"phase '{phase.name}' trains {', '.join(missing)}, which has no optimizer"
-                )
+        check_phases(self.phases, self.optimizers)
 
     @property
     def clock(self) -> Clock:
@@ -178,7 +166,7 @@ class Trainer:
             for repeat in range(phase.repeats)
         ]
         for phase, repeat in plays[self._played :]:
-            self._freezer.learn(phase.learns)
+            self._freezer.learn(phase.graphs(repeat))
             self._tally.add(phase.name, self._play_once(phase, repeat, stopping))
             self._played += 1
         self.whole = False
@@ -186,37 +174,55 @@ class Trainer:
             average.update()
         self.step_count += 1
         self._played = 0
+        self._backward.shared.clear()
         self.whole = True
         return self._tally.take()
 
-    def rehearse(self, batch: Batch) -> None:
+    @property
+    def execution(self) -> Execution:
+        """How plays are carried out."""
+        return self._backward.execution
+
+    @execution.setter
+    def execution(self, execution: Execution) -> None:
+        self._backward.execution = execution
+
+    def rehearse(self, batch: Batch) -> Values:
         """Play every phase up to where its optimizers would step, and put everything back.
 
+        Returns:
+            What every phase measured, and the norms of its gradients.
         Raises:
             UsageError: A network has no gradient in any of the phases in which it learns.
         """
         idle = {name for phase in self.phases for name in phase.learns}
+        measured = Tally()
         for phase in self.phases:
-            self._freezer.learn(phase.learns)
+            self._freezer.learn(phase.graphs(phase.repeats - 1))
             undo = self._undo(phase.terms)
             try:
-                self._backward(phase, self._counters(phase, 0), phase.terms, batch)
-                idle -= self._backward.norms(phase).keys()
+                # The last repeat is the one whose fakes a later phase may take.
+                counters = self._counters(phase, phase.repeats - 1)
+                measured.add(phase.name, self._backward(phase, counters, phase.terms, batch))
+                norms = self._backward.gradients.norms(phase.learns)
+                measured.add(phase.name, {f"gradient_{name}": n for name, n in norms.items()})
+                idle -= norms.keys()
             finally:
                 undo.restore()
-                for network in self.networks.values():
-                    network.zero_grad(set_to_none=True)
+                self._backward.gradients.clear(self.networks)
+        self._backward.shared.clear()
         for name in sorted(idle):
             if any(parameter.requires_grad for parameter in self.networks[name].parameters()):
                 raise UsageError(
                     f"network '{name}' would never learn: nothing that is minimised depends on it",
                     hint="Choose other networks that look at what it makes, or another game.",
                 )
+        return measured.take()
 
     def _undo(self, terms: Sequence[Term]) -> Undo:
         """Puts back what a play of these terms changes before its optimizers step."""
         stateful = [term.function for term in terms if hasattr(term.function, "state_dict")]
-        return Undo(self.networks, [self.game, *stateful])
+        return Undo(self._buffers, [self.game, *stateful])
 
     def _play_once(self, phase: Phase, repeat: int, stopping: Callable[[], bool]) -> Values:
         """One optimizer step of the networks that learn in this phase."""
@@ -227,23 +233,22 @@ class Trainer:
             batch = self._draw(phase, stopping)
             counters = self._counters(phase, repeat)
             values = self._backward(phase, counters, terms, batch)
-            norms = self._backward.norms(phase)
+            found = self._look(phase)
             if self._backward.watched:
-                values = values | {f"gradient_{name}": norm for name, norm in norms.items()}
-            played = Played(self.step_count + 1, phase, counters, terms, batch, values, norms)
+                values = values | {f"gradient_{name}": norm for name, norm in found.items()}
+            played = Played(self.step_count + 1, phase, counters, terms, batch, values, found)
             update = self.judge.ruling(played, undo, [self.optimizers[n] for n in phase.learns])
         except BaseException:
             self.waiting = False
             undo.restore()
+            self._backward.shared.clear()
             self._batch, self._batch_from, feed_state = place
             self.feed.load_state_dict(feed_state)
             raise
         self.whole = False
         for name in phase.learns:
-            if self.settings.clip_grad_norm is not None and name in norms:
-                nn.utils.clip_grads_with_norm_(
-                    self.networks[name].parameters(), self.settings.clip_grad_norm, norms[name]
-                )
+            if self.settings.clip_grad_norm is not None and name in found:
+                self._backward.gradients.clip(name, self.settings.clip_grad_norm, found[name])
             update(self.optimizers[name])
             if name in self.schedules:
                 self.schedules[name].step()
@@ -252,6 +257,13 @@ class Trainer:
                 after(self.networks)
         self.whole = True
         return values
+
+    def _look(self, phase: Phase) -> Values:
+        """A number for each network with a gradient: its norm where anybody needs it."""
+        gradients = self._backward.gradients
+        if self._backward.watched or self.settings.clip_grad_norm is not None:
+            return gradients.norms(phase.learns)
+        return gradients.marks(phase.learns)
 
     def _draw(self, phase: Phase, stopping: Callable[[], bool]) -> Batch:
         """The batch of real samples that a play of this phase sees."""
@@ -293,6 +305,9 @@ class Trainer:
             GanforgeError: The state belongs to other networks, optimizers or terms.
         """
         restore(self._owners(), state)
+        for optimizer in self.optimizers.values():
+            follow_parameters(optimizer)
+        self._backward.shared.clear()
         self.game.load_state_dict(state["game"])
         self._batch, self._batch_from = None, state["batch_from"]
         if self._batch_from is not None:  # a phase that draws none may want the last batch

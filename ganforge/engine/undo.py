@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 
-class Undo:
-    """The networks' buffers, such as batch-norm statistics, and the state of terms, as they are.
+class Buffers:
+    """The buffers of networks, such as batch-norm statistics.
+
+    Which modules have some is found once: walking through all of them takes longer than a copy.
 
     Args:
         networks: All that may take part.
+    """
+
+    def __init__(self, networks: Iterable[nn.Module]) -> None:
+        modules = dict.fromkeys(module for network in networks for module in network.modules())
+        self._modules = [module for module in modules if module._buffers]
+
+    def __call__(self) -> list[tuple[nn.Module, str, Tensor]]:
+        """Module, name and buffer, of each that is there now."""
+        return [
+            (module, name, buffer)
+            for module in self._modules
+            for name, buffer in module._buffers.items()
+            if buffer is not None
+        ]
+
+
+class Undo:
+    """The networks' buffers and the state of terms, as they are.
+
+    Buffers are put back through ``.data``: a graph that was made meanwhile, for a later play, can
+    then still go backward. Batch norm keeps its running statistics with it and does not use them.
+
+    Args:
+        buffers: Of all networks that may take part.
         owners: Whatever else has a state that a play may change.
     """
 
-    def __init__(self, networks: Mapping[str, nn.Module], owners: Iterable[Any]) -> None:
-        self._networks = networks
-        self._buffers = [
-            (network, name, buffer.clone())
-            for network in networks.values()
-            for name, buffer in network.named_buffers()
-        ]
+    def __init__(self, buffers: Buffers, owners: Iterable[Any] = ()) -> None:
+        self._before = [(module, name, buffer.clone()) for module, name, buffer in buffers()]
         self._states = [(owner, copy.deepcopy(owner.state_dict())) for owner in owners]
 
     @property
@@ -35,14 +56,14 @@ class Undo:
     @torch.no_grad()
     def restore(self) -> None:
         """Put everything back."""
-        for network, name, before in self._buffers:
-            network.get_buffer(name).copy_(before)
+        for module, name, before in self._before:
+            module.get_buffer(name).data.copy_(before)
         for owner, state in self._states:
             owner.load_state_dict(copy.deepcopy(state))
 
     @torch.no_grad()
     def restore_where(self, bad: Tensor) -> None:
         """Put the buffers back if ``bad``, a boolean on the device, is true; without looking."""
-        for network, name, before in self._buffers:
-            buffer = network.get_buffer(name)
+        for module, name, before in self._before:
+            buffer = module.get_buffer(name).data
             buffer.copy_(torch.where(bad, before, buffer))

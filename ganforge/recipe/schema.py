@@ -123,6 +123,16 @@ class TrainBlock(_Block):
         clip_grad_norm: Largest norm of the gradients of one phase.
         workers: Processes that read the data ahead of time; 0 reads in the training process, and
             keeps a data set that is in memory on the device.
+        memory_format: How images lie in memory: ``channels_last``, ``contiguous`` (channels first)
+            or ``auto``, which is channels last wherever there are convolutions.
+        precision: ``fp32``; ``tf32``, on NVIDIA's GPUs; ``bf16``, in which networks compute in
+            bfloat16, and gradient penalties, losses and weights stay in fp32; ``auto`` is tf32
+            where there is such a GPU, and fp32 elsewhere.
+        compile: Compile the networks with ``torch.compile``, which takes half a minute at first.
+        threads: Threads that compute on a CPU; as many as this process may use processors if not
+            given.
+        verify: Before the run starts, see that ``memory_format``, ``precision`` and ``compile``
+            give the losses that the plain way gives.
         max_time: A time such as ``2h`` after which the run saves and stops.
         not_finite: What to do when an objective or a gradient is infinite or not a number: ``stop``
             the run, ``skip`` the update, or ``rollback`` to the newest checkpoint with other noise.
@@ -137,6 +147,11 @@ class TrainBlock(_Block):
     clip_grad_norm: Annotated[float, Field(gt=0)] | None = None
     workers: Annotated[int, Field(ge=0, le=256)] = 0
     max_time: Span | None = None
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+    precision: Literal["auto", "fp32", "tf32", "bf16"] = "auto"
+    compile: bool = False
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+    verify: bool = False
     not_finite: Literal["stop", "skip", "rollback"] = "stop"
     max_skips: Annotated[int, Field(ge=0)] = 20
     max_rollbacks: Annotated[int, Field(ge=0)] = 3

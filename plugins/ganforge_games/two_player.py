@@ -70,6 +70,8 @@ class TwoPlayer(Game):
         pack: How many samples the discriminator judges together, as one of so many times the
             channels (PacGAN, Lin et al. 2018, arXiv:1712.04086). It must divide the batch.
         top_k: Let the generator learn from the best of a batch only.
+        reuse_fakes: Let the generator learn from the fakes that the discriminator has just seen,
+            made once for both, instead of from others: faster, and it draws fewer latents.
     Raises:
         PluginError: A regularizer names a phase that this game does not have.
         UsageError: The generator has neither an adversarial loss nor a regularizer.
@@ -93,11 +95,14 @@ class TwoPlayer(Game):
         generator_weight: OrNone = 1.0,
         pack: Count = 1,
         top_k: TopK | None = None,
+        reuse_fakes: bool = False,
     ) -> None:
         self.loss = loss
         self.joint = discriminator_batch == "joint"
         self.augmentations = augmentations
         self.top_k = top_k
+        self.reuse_fakes = reuse_fakes
+        self._left_by = ("discriminator", d_steps - 1)
         self.portions = self.pack = pack
         if pack > 1:
             self.judge = None  # it gives one score to several samples
@@ -114,7 +119,13 @@ class TwoPlayer(Game):
                 hint="Give it a weight, or add a regularizer such as {use: feature_matching}.",
             )
         self._phases = (
-            Phase("discriminator", ("discriminator",), terms["discriminator"], d_steps),
+            Phase(
+                "discriminator",
+                ("discriminator",),
+                terms["discriminator"],
+                d_steps,
+                prepares=("generator",) if reuse_fakes else (),
+            ),
             Phase("generator", ("generator",), terms["generator"], g_steps, draws_batch=False),
         )
 
@@ -127,6 +138,10 @@ class TwoPlayer(Game):
             "belief": self.loss.belief,
             "augmentations": self.augmentations,
         }
+        if self.reuse_fakes:
+            options["leaves_fakes"] = (play.phase, play.repeat) == self._left_by
+            if (play.phase, play.repeat) == ("generator", 0):
+                options["takes_fakes_of"] = self._left_by
         if self.pack > 1:
             return PackedRound(play, pack=self.pack, **options)
         return AdversarialRound(play, **options)

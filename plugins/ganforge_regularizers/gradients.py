@@ -82,6 +82,7 @@ class GradientPenalty(Regularizer):
     Source: Gulrajani et al. 2017, arXiv:1704.00028, equation 3 and algorithm 1.
     """
 
+    second_order: ClassVar[bool | None] = True
     default_weight: ClassVar[float] = 10.0
 
     def __call__(self, round: AdversarialRound) -> Tensor:

@@ -38,6 +38,7 @@ class PathLength(Regularizer):
     """
 
     phase: ClassVar[str | tuple[str, ...]] = "generator"
+    second_order: ClassVar[bool | None] = True
     default_weight: ClassVar[float] = 2.0
     default_every: ClassVar[int] = 4
 
