@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -72,11 +71,17 @@ class Backward:
         """
         self.gradients.clear(phase.learns)
         self.streams.seed_modules(*counters)
+        if not terms:
+            return {}
         values: Values = {}
-        with self.execution.play(second_order=any(term.second_order for term in terms)):
+        with self.execution.play(terms):
             for play in self._plays(phase, counters, terms, batch):
                 share = len(play.batch) / len(batch)
-                for name, value in self._accumulate(play, terms, share).items():
+                found = self._accumulate(play, terms, share)
+                if not values:
+                    values = found
+                    continue
+                for name, value in found.items():
                     values[name] = values[name] + value if name in values else value
         return values
 
@@ -86,14 +91,13 @@ class Backward:
         """The micro-batches of one batch."""
         total = len(batch)
         portions = self.micro_batches
-        edges = [total * i // portions for i in range(portions + 1)]
-        differentiates = frozenset[str]().union(*(term.differentiates for term in terms))
-        for start, stop in itertools.pairwise(edges):
-            where = slice(start, stop)
+        differentiates = terms[0].differentiates.union(*(t.differentiates for t in terms[1:]))
+        for portion in range(portions):
+            where = slice(total * portion // portions, total * (portion + 1) // portions)
             yield Play(
                 phase=phase.name,
                 networks=self.networks,
-                learning=frozenset(phase.learns),
+                learning=phase.learning,
                 differentiates=differentiates,
                 batch=batch if portions == 1 else batch.part(where),
                 latent=self.latent,
@@ -104,17 +108,15 @@ class Backward:
 
     def _accumulate(self, play: Play, terms: Sequence[Term], share: float) -> Values:
         """Add one micro-batch's gradients; returns its part of every recorded value."""
-        if not terms:
-            return {}
         round = self.game.round(play)
         values: Values = {}
         objective: Tensor | None = None
         for term in self.execution.in_order(terms):
-            with self.execution.term(second_order=term.second_order):
+            with self.execution.term(term):
                 value = term.function(round).mean()
-            weighted = value * (term.weight * term.every * share)
+            weighted = _times(value, term.weight * term.every * share)
             objective = weighted if objective is None else objective + weighted
-            values[term.name] = value.detach() * share
+            values[term.name] = _times(value.detach(), share)
         assert objective is not None
         if not objective.requires_grad:
             raise PluginError(
@@ -125,5 +127,10 @@ class Backward:
         objective.backward()  # type: ignore[no-untyped-call]
         values["loss"] = objective.detach()
         for name, value in round.observe().items():
-            values[name] = value * share
+            values[name] = _times(value, share)
         return values
+
+
+def _times(value: Tensor, factor: float) -> Tensor:
+    """Mostly the factor is 1, and every operation counts where networks are small."""
+    return value if factor == 1.0 else value * factor

@@ -47,18 +47,18 @@ class Execution:
             return terms
         return sorted(terms, key=lambda term: not term.second_order)
 
-    def term(self, *, second_order: bool) -> AbstractContextManager[object]:
+    def term(self, term: Term) -> AbstractContextManager[object]:
         """Within it, a term is computed."""
         if self.precision != "bf16":
             return _AS_IT_IS
         # No cache: weights that were cast where no graph is made would have no gradient after it.
         return torch.autocast(
-            self.device.type, torch.bfloat16, enabled=not second_order, cache_enabled=False
+            self.device.type, torch.bfloat16, enabled=not term.second_order, cache_enabled=False
         )
 
-    def play(self, *, second_order: bool) -> AbstractContextManager[object]:
-        """Within it, the terms of one play are computed; some are of second order, or none."""
-        if self.compiled and second_order:
+    def play(self, terms: Sequence[Term]) -> AbstractContextManager[object]:
+        """Within it, all terms of one play are computed."""
+        if self.compiled and any(term.second_order for term in terms):
             stance: AbstractContextManager[object] = torch.compiler.set_stance("force_eager")
             return stance
         return _AS_IT_IS

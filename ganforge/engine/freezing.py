@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+Changes = tuple[list[tuple[nn.Parameter, bool]], list[tuple[_BatchNorm, bool]]]
 
 
 class Freezer:
@@ -33,16 +36,36 @@ class Freezer:
         self._parameters = list(parameters.items())
         self._norms = list(norms.items())
         self._learning: frozenset[str] | None = None
+        self._changes: dict[tuple[frozenset[str], frozenset[str]], Changes] = {}
 
     def learn(self, names: Iterable[str]) -> None:
         """Let the networks of these names learn and freeze all others."""
-        learning = frozenset(names)
-        if learning == self._learning:
+        learning, before = frozenset(names), self._learning
+        if learning == before:
             return
         self._learning = learning
-        for parameter, owners in self._parameters:
-            learns = not learning.isdisjoint(owners)
-            if parameter.requires_grad != learns:
-                parameter.requires_grad_(learns)
-        for norm, owners in self._norms:
-            norm.track_running_stats = not learning.isdisjoint(owners)
+        if before is None:  # nobody knows what others have left
+            parameters, norms = self._wanted(learning)
+            changes = [(p, learns) for p, learns in parameters if p.requires_grad != learns], norms
+        elif (before, learning) in self._changes:
+            changes = self._changes[before, learning]
+        else:
+            changes = self._wanted(learning, before)
+            self._changes[before, learning] = changes
+        parameters, norms = changes
+        for parameter, learns in parameters:
+            parameter.requires_grad_(learns)
+        for norm, learns in norms:
+            norm.track_running_stats = learns
+
+    def _wanted(self, learning: frozenset[str], before: frozenset[str] | None = None) -> Changes:
+        """What learns and what does not; if it is known what did before, only what differs."""
+
+        def changed(owned: list[tuple[Any, set[str]]]) -> list[tuple[Any, bool]]:
+            return [
+                (thing, not learning.isdisjoint(owners))
+                for thing, owners in owned
+                if before is None or learning.isdisjoint(owners) != before.isdisjoint(owners)
+            ]
+
+        return changed(self._parameters), changed(self._norms)

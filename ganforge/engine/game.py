@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import ceil
 from typing import Any, ClassVar, Literal
 
@@ -41,11 +42,11 @@ class Term:
     weight: float = 1.0
     every: int = 1
 
-    @property
+    @cached_property
     def differentiates(self) -> frozenset[str]:
         return frozenset(getattr(self.function, "differentiates", ()))
 
-    @property
+    @cached_property
     def second_order(self) -> bool:
         said = getattr(self.function, "second_order", None)
         return bool(self.differentiates if said is None else said)
@@ -82,6 +83,11 @@ class Phase:
             raise PluginError(f"phase '{self.name}' needs a network that learns and a term")
         if self.repeats < 1 or self.every < 1 or any(term.every < 1 for term in self.terms):
             raise PluginError(f"phase '{self.name}': repeats and every must be 1 or more")
+
+    @cached_property
+    def learning(self) -> frozenset[str]:
+        """The networks that learn."""
+        return frozenset(self.learns)
 
     def graphs(self, repeat: int) -> tuple[str, ...]:
         """The networks whose passes have graphs in a play: those that learn or are prepared."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -19,6 +20,7 @@ class Gradients:
 
     def __init__(self, networks: Mapping[str, nn.Module]) -> None:
         self._parameters = {name: list(network.parameters()) for name, network in networks.items()}
+        self._constants: dict[tuple[float, torch.device], Tensor] = {}
 
     def clear(self, names: Iterable[str]) -> None:
         """Forget the gradients of some networks."""
@@ -28,25 +30,37 @@ class Gradients:
 
     def norms(self, names: Iterable[str]) -> Values:
         """The norm of the gradient of each network that has one."""
-        return {name: nn.utils.get_total_norm(found) for name, found in self._found(names) if found}
+        return {name: _norm(found) for name, found in self._found(names) if found}
 
-    def marks(self, names: Iterable[str]) -> Values:
+    def marks(self, names: Iterable[str], *, wait: bool) -> Values:
         """A number for each network that has a gradient, finite if the gradient is.
 
         That costs a third of a norm: torch's ``GradScaler`` has kernels that look at many tensors
         at once.
+
+        Args:
+            names: Of the networks.
+            wait: Whether the device may be waited for: on a CPU that is cheaper than to compute on.
         """
-        marks = {}
-        for name, found in self._found(names):
-            if not found:
-                continue
-            if _looked_at_together(found):
-                seen = torch.zeros((), device=found[0].device)
-                torch._amp_foreach_non_finite_check_and_unscale_(found, seen, torch.ones_like(seen))
-                marks[name] = 1.0 / (1.0 - seen)
-            else:
-                marks[name] = nn.utils.get_total_norm(found)
-        return marks
+        return {name: self._mark(found, wait) for name, found in self._found(names) if found}
+
+    def _mark(self, gradients: list[Tensor], wait: bool) -> Tensor:
+        device = gradients[0].device
+        one = self._constant(1.0, device)
+        bad = self._constant(0.0, device).clone()
+        try:
+            torch._amp_foreach_non_finite_check_and_unscale_(gradients, bad, one)
+        except (RuntimeError, NotImplementedError):  # sparse, complex, or a device without it
+            return _norm(gradients)
+        if wait and device.type == "cpu":
+            return self._constant(math.inf, device) if bad.item() else one
+        return one / (one - bad)
+
+    def _constant(self, value: float, device: torch.device) -> Tensor:
+        key = (value, device)
+        if key not in self._constants:
+            self._constants[key] = torch.tensor(value, device=device)
+        return self._constants[key]
 
     def clip(self, name: str, largest: float, norm: Tensor) -> None:
         """Scale a network's gradient down to a norm."""
@@ -54,18 +68,11 @@ class Gradients:
 
     def _found(self, names: Iterable[str]) -> Iterable[tuple[str, list[Tensor]]]:
         for name in names:
-            gradients = (p.grad for p in self._parameters[name] if p.grad is not None)
-            yield name, [_dense(gradient) for gradient in gradients]
+            yield name, [p.grad for p in self._parameters[name] if p.grad is not None]
 
 
-def _looked_at_together(tensors: list[Tensor]) -> bool:
-    """Whether the kernels of ``GradScaler`` take them."""
-    first = tensors[0]
-    return first.device.type in ("cpu", "cuda") and all(
-        tensor.dtype == torch.float32 and tensor.device == first.device for tensor in tensors
+def _norm(gradients: list[Tensor]) -> Tensor:
+    """Of an embedding's gradient too, which may be sparse."""
+    return nn.utils.get_total_norm(
+        [each.coalesce().values() if each.is_sparse else each for each in gradients]
     )
-
-
-def _dense(gradient: Tensor) -> Tensor:
-    """What a norm can be taken of; an embedding's gradient may be sparse."""
-    return gradient.coalesce().values() if gradient.is_sparse else gradient

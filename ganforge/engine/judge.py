@@ -72,7 +72,7 @@ class Judge:
         self.policy = policy
         self.max_skips = max_skips
         self._backward = backward
-        self._wait = wait
+        self.waits = wait
         self._watch = Watch()
         self._in_a_row: Counter[str] = Counter()
         self.skipped = 0
@@ -88,7 +88,7 @@ class Judge:
         decisive = played.decisive
         if not decisive:
             return _step
-        if not self._wait and not undo.has_states and all(map(skips_on_device, optimizers)):
+        if not self.waits and not undo.has_states and all(map(skips_on_device, optimizers)):
             finite = torch.stack([value.float() for _, value in decisive]).isfinite()
             names = [name for name, _ in decisive]
             self._watch.send(played.step, played.phase.name, len(played.terms), names, finite)

@@ -49,17 +49,21 @@ class Draw:
 
     def latents(self, latent: Latent, stream: str = "latent") -> Tensor:
         """Latents ``(n, latent.dim)``."""
-        return latent.sample(self.total, self.generator(stream))[self.where]
+        return self._cut(latent.sample(self.total, self.generator(stream)))
 
     def uniform(self, stream: str, *shape: int) -> Tensor:
         """Numbers ``(n, *shape)``, uniform on [0, 1)."""
         generator = self.generator(stream)
-        return torch.rand(self.total, *shape, generator=generator, device=self.device)[self.where]
+        return self._cut(torch.rand(self.total, *shape, generator=generator, device=self.device))
 
     def normal(self, stream: str, *shape: int) -> Tensor:
         """Numbers ``(n, *shape)``, standard normal."""
         generator = self.generator(stream)
-        return torch.randn(self.total, *shape, generator=generator, device=self.device)[self.where]
+        return self._cut(torch.randn(self.total, *shape, generator=generator, device=self.device))
+
+    def _cut(self, numbers: Tensor) -> Tensor:
+        whole = self.where.start == 0 and self.where.stop == self.total
+        return numbers if whole else numbers[self.where]
 
 
 @dataclass(frozen=True)

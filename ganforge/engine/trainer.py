@@ -159,13 +159,7 @@ class Trainer:
         self.judge.settle(wait=False)
         every = self.watch_every
         self._backward.watched = every > 0 and (self.step_count + 1) % every == 0
-        plays = [
-            (phase, repeat)
-            for phase in self.phases
-            if self.step_count % phase.every == 0
-            for repeat in range(phase.repeats)
-        ]
-        for phase, repeat in plays[self._played :]:
+        for phase, repeat in self._due()[self._played :]:
             self._freezer.learn(phase.graphs(repeat))
             self._tally.add(phase.name, self._play_once(phase, repeat, stopping))
             self._played += 1
@@ -177,6 +171,15 @@ class Trainer:
         self._backward.shared.clear()
         self.whole = True
         return self._tally.take()
+
+    def _due(self) -> list[tuple[Phase, int]]:
+        """The plays of the present step: phases and which of their repeats."""
+        return [
+            (phase, repeat)
+            for phase in self.phases
+            if self.step_count % phase.every == 0
+            for repeat in range(phase.repeats)
+        ]
 
     @property
     def execution(self) -> Execution:
@@ -263,7 +266,7 @@ class Trainer:
         gradients = self._backward.gradients
         if self._backward.watched or self.settings.clip_grad_norm is not None:
             return gradients.norms(phase.learns)
-        return gradients.marks(phase.learns)
+        return gradients.marks(phase.learns, wait=self.judge.waits)
 
     def _draw(self, phase: Phase, stopping: Callable[[], bool]) -> Batch:
         """The batch of real samples that a play of this phase sees."""

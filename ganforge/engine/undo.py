@@ -23,12 +23,13 @@ class Buffers:
         modules = dict.fromkeys(module for network in networks for module in network.modules())
         self._modules = [module for module in modules if module._buffers]
 
-    def __call__(self) -> list[tuple[nn.Module, str, Tensor]]:
-        """Module, name and buffer, of each that is there now."""
+    def __call__(self) -> list[Tensor]:
+        """Those that may change now: not of frozen batch norms."""
         return [
-            (module, name, buffer)
+            buffer
             for module in self._modules
-            for name, buffer in module._buffers.items()
+            if module.__dict__.get("track_running_stats", True)
+            for buffer in module._buffers.values()
             if buffer is not None
         ]
 
@@ -45,7 +46,8 @@ class Undo:
     """
 
     def __init__(self, buffers: Buffers, owners: Iterable[Any] = ()) -> None:
-        self._before = [(module, name, buffer.clone()) for module, name, buffer in buffers()]
+        self._buffers = buffers()
+        self._before = [buffer.clone() for buffer in self._buffers]
         self._states = [(owner, copy.deepcopy(owner.state_dict())) for owner in owners]
 
     @property
@@ -56,14 +58,13 @@ class Undo:
     @torch.no_grad()
     def restore(self) -> None:
         """Put everything back."""
-        for module, name, before in self._before:
-            module.get_buffer(name).data.copy_(before)
+        for buffer, before in zip(self._buffers, self._before, strict=True):
+            buffer.data.copy_(before)
         for owner, state in self._states:
             owner.load_state_dict(copy.deepcopy(state))
 
     @torch.no_grad()
     def restore_where(self, bad: Tensor) -> None:
         """Put the buffers back if ``bad``, a boolean on the device, is true; without looking."""
-        for module, name, before in self._before:
-            buffer = module.get_buffer(name).data
-            buffer.copy_(torch.where(bad, before, buffer))
+        for buffer, before in zip(self._buffers, self._before, strict=True):
+            buffer.data.copy_(torch.where(bad, before, buffer))

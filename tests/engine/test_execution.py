@@ -109,9 +109,9 @@ def test_what_is_compiled_is_interpreted_for_terms_of_second_order() -> None:
         return graph.forward
 
     network.compile(backend=backend)
-    with execution.play(second_order=True):
+    with execution.play([Term("r1", R1())]):
         network(DATA)
     assert not calls
-    with execution.play(second_order=False):
+    with execution.play([Term("loss", lambda _: DATA)]):
         network(DATA)
     assert len(calls) == 1

@@ -1,0 +1,154 @@
+"""``python -m benchmarks overhead``: a whole run, callbacks and all, against the best loop by hand.
+
+One process: ``ganforge run`` trains with its default callbacks, and after every few steps one more
+callback lets the hand-written loop take as many. Both do the same mathematics with the same networks,
+and freed memory is kept for both. What happens once an epoch (samples, a checkpoint, the plot) is
+told apart from what happens in every step, and added as its share of an epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import loops, turns
+from benchmarks.tables import markdown
+from ganforge import build
+from ganforge.api import Callback, Run, Values
+from ganforge.device import choose
+from ganforge.plugins import load_registry
+from ganforge.recipe.load import load
+from ganforge.recipe.shipped import locate
+
+EPOCH = 60_000
+
+
+class Turns(Callback):
+    """Times blocks of the run's steps, and between them as many of a loop by hand."""
+
+    def __init__(self, other: Callable[[], None], block: int) -> None:
+        self.other = other
+        self.block = block
+        self.ours: list[float] = []
+        self.theirs: list[float] = []
+        self._ends: list[float] = []
+
+    def on_start(self, run: Run) -> None:
+        self._mark = time.perf_counter()
+
+    def on_step(self, run: Run, values: Values) -> None:
+        if run.clock.step % self.block:
+            return
+        turns.synchronize()
+        began = time.perf_counter()
+        self.ours.append((began - self._mark) / self.block)
+        for _ in range(self.block):
+            self.other()
+        turns.synchronize()
+        self._mark = time.perf_counter()
+        self.theirs.append((self._mark - began) / self.block)
+
+
+def measure(
+    task: loops.Task, *, reuse_fakes: bool, block: int, blocks: int, folder: Path
+) -> dict[str, Any]:
+    """Both sides' seconds a step, and what an epoch's end costs beside."""
+    registry = load_registry()
+    device = choose(None)
+    overrides = [
+        *task.overrides(),
+        f"game.reuse_fakes={str(reuse_fakes).lower()}",
+        "train.epochs=null",
+        f"train.steps={block * (blocks + 1)}",
+    ]
+    recipe, _ = load(locate("mnist_dcgan", registry), registry, overrides)
+    run = build.start(build.prepare(recipe, device=device), folder, tell=print)
+    other = loops.best(task, reuse_fakes=reuse_fakes, channels_last=device.type == "cpu")
+    watch = Turns(other, block)
+    run.callbacks["turns"] = watch  # type: ignore[index]
+    run.play()
+    ours, theirs = watch.ours[1:], watch.theirs[1:]  # the first steps are slower
+    over = statistics.median(one - two for one, two in zip(ours, theirs, strict=True))
+    step = statistics.median(theirs)
+    epoch = _epochs_end(run)
+    share = epoch / (EPOCH // task.batch_size)
+    return {
+        "channels": task.channels,
+        "batch_size": task.batch_size,
+        "reuse_fakes": reuse_fakes,
+        "by_hand_ms": 1e3 * step,
+        "ganforge_ms": 1e3 * statistics.median(ours),
+        "step_overhead_ms": 1e3 * over,
+        "epoch_end_ms": 1e3 * epoch,
+        "overhead_ms": 1e3 * (over + share),
+        "overhead_share": (over + share) / step,
+        "pairs": len(ours),
+    }
+
+
+def _epochs_end(run: Run) -> float:
+    """Seconds of what the default callbacks do at the end of an epoch: samples, plot, checkpoint."""
+    found = []
+    for _ in range(5):
+        began = time.perf_counter()
+        run._saver.saved_step = None
+        run.save()
+        for callback in run.callbacks.values():
+            draw = getattr(callback, "_draw", None)
+            if draw is not None:
+                draw(run)
+        found.append(time.perf_counter() - began)
+    return statistics.median(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=40, help="Of blocks; %(default)s")
+    parser.add_argument("--json", type=Path, help="Where the numbers are kept")
+    asked = parser.parse_args()
+    images = loops.mnist(choose(None))
+    large = loops.Task(images)
+    tiny = loops.Task(images, channels=2, batch_size=8)
+    rows = []
+    with tempfile.TemporaryDirectory() as home:
+        for number, (task, reuse, block) in enumerate(
+            [(large, False, 10), (large, True, 10), (tiny, False, 200), (tiny, True, 200)]
+        ):
+            folder = Path(home, str(number))
+            folder.mkdir()
+            rows.append(
+                measure(task, reuse_fakes=reuse, block=block, blocks=asked.pairs, folder=folder)
+            )
+    turns.write(asked.json, {"overhead": rows})
+    print(f"{turns.said()}\nmedians of {asked.pairs} pairs of blocks, milliseconds a step\n")
+    head = ["width", "batch", "fakes", "by hand", "ganforge", "more a step", "an epoch's end", "more in all"]
+    print(
+        markdown(
+            head,
+            [
+                [
+                    str(row["channels"]),
+                    str(row["batch_size"]),
+                    "reused" if row["reuse_fakes"] else "fresh",
+                    f"{row['by_hand_ms']:.2f}",
+                    f"{row['ganforge_ms']:.2f}",
+                    f"{row['step_overhead_ms']:+.3f}",
+                    f"{row['epoch_end_ms']:.0f}",
+                    f"{row['overhead_ms']:+.3f} ms = {row['overhead_share']:+.2%}",
+                ]
+                for row in rows
+            ],
+        )
+    )
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    main()
