@@ -7,7 +7,7 @@ import pkgutil
 import sys
 from pathlib import Path
 
-HELPERS = {"__main__", "loops", "tables", "turns", "peer_loops"}
+HELPERS = {"__main__", "loops", "peer_loops", "peer_side", "tables", "turns"}
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganforge.engine.data import normalised
+from ganforge_dcgan.ends import FromImages, ToImages
 from ganforge_dcgan.models import DCGANDiscriminator, DCGANGenerator
 from ganforge_mnist.dataset import MNIST
 
@@ -27,6 +28,7 @@ class Task:
         latent_dim: Length of a latent, which is standard normal.
         lr: Of both optimizers.
         betas: Of both optimizers.
+        textbook: Networks of torch's own layers, instead of ganforge's.
     """
 
     images: Tensor
@@ -35,6 +37,7 @@ class Task:
     latent_dim: int = 100
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
+    textbook: bool = False
 
     def networks(self) -> tuple[nn.Module, nn.Module]:
         """Generator and discriminator, the same weights every time."""
@@ -50,6 +53,8 @@ class Task:
                 image_shape=shape,  # type: ignore[arg-type]
                 channels=self.channels,
             )
+        if self.textbook:
+            generator, discriminator = as_in_textbooks(generator), as_in_textbooks(discriminator)
         device = self.images.device
         return generator.to(device), discriminator.to(device)
 
@@ -78,6 +83,16 @@ class Task:
             "ema=null",
             "callbacks=[]",
         ]
+
+
+def as_in_textbooks(network: nn.Module) -> nn.Module:
+    """The same network, its ends too made of torch's own layers."""
+    for module in network.modules():
+        if type(module) is ToImages:
+            module.__class__ = nn.ConvTranspose2d
+        elif type(module) is FromImages:
+            module.__class__ = nn.Conv2d
+    return network
 
 
 def mnist(device: torch.device | str = "cpu") -> Tensor:

@@ -12,7 +12,6 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import torch
 from benchmarks import loops, turns
 from benchmarks.tables import markdown
 from ganforge import build
-from ganforge.api import Callback, Run, Values
+from ganforge.api import Run
 from ganforge.device import choose
 from ganforge.plugins import load_registry
 from ganforge.recipe.load import load
@@ -30,51 +29,33 @@ from ganforge.recipe.shipped import locate
 EPOCH = 60_000
 
 
-class Turns(Callback):
-    """Times blocks of the run's steps, and between them as many of a loop by hand."""
-
-    def __init__(self, other: Callable[[], None], block: int) -> None:
-        self.other = other
-        self.block = block
-        self.ours: list[float] = []
-        self.theirs: list[float] = []
-        self._ends: list[float] = []
-
-    def on_start(self, run: Run) -> None:
-        self._mark = time.perf_counter()
-
-    def on_step(self, run: Run, values: Values) -> None:
-        if run.clock.step % self.block:
-            return
-        turns.synchronize()
-        began = time.perf_counter()
-        self.ours.append((began - self._mark) / self.block)
-        for _ in range(self.block):
-            self.other()
-        turns.synchronize()
-        self._mark = time.perf_counter()
-        self.theirs.append((self._mark - began) / self.block)
+def a_run(task: loops.Task, folder: Path, *, steps: int, reuse_fakes: bool) -> Run:
+    """What ``ganforge run`` plays, with its default callbacks."""
+    registry = load_registry()
+    overrides = [
+        *task.overrides(),
+        f"game.reuse_fakes={str(reuse_fakes).lower()}",
+        "train.epochs=null",
+        f"train.steps={steps}",
+    ]
+    recipe, _ = load(locate("mnist_dcgan", registry), registry, overrides)
+    folder.mkdir()
+    return build.start(build.prepare(recipe, device=choose(None)), folder, tell=print)
 
 
 def measure(
     task: loops.Task, *, reuse_fakes: bool, block: int, blocks: int, folder: Path
 ) -> dict[str, Any]:
     """Both sides' seconds a step, and what an epoch's end costs beside."""
-    registry = load_registry()
-    device = choose(None)
-    overrides = [
-        *task.overrides(),
-        f"game.reuse_fakes={str(reuse_fakes).lower()}",
-        "train.epochs=null",
-        f"train.steps={block * (blocks + 1)}",
-    ]
-    recipe, _ = load(locate("mnist_dcgan", registry), registry, overrides)
-    run = build.start(build.prepare(recipe, device=device), folder, tell=print)
-    other = loops.best(task, reuse_fakes=reuse_fakes, channels_last=device.type == "cpu")
-    watch = Turns(other, block)
+    steps = block * (blocks + 1)
+    run = a_run(task, folder, steps=steps, reuse_fakes=reuse_fakes)
+    other = loops.best(
+        task, reuse_fakes=reuse_fakes, channels_last=run.trainer.device.type == "cpu"
+    )
+    watch = turns.Turns({"by hand": turns.steps_of(other)}, block)
     run.callbacks["turns"] = watch  # type: ignore[index]
     run.play()
-    ours, theirs = watch.ours[1:], watch.theirs[1:]  # the first steps are slower
+    ours, theirs = watch.ours[1:], watch.theirs["by hand"][1:]  # the first steps are slower
     over = statistics.median(one - two for one, two in zip(ours, theirs, strict=True))
     step = statistics.median(theirs)
     epoch = _epochs_end(run)
@@ -122,13 +103,21 @@ def main() -> None:
             [(large, False, 10), (large, True, 10), (tiny, False, 200), (tiny, True, 200)]
         ):
             folder = Path(home, str(number))
-            folder.mkdir()
             rows.append(
                 measure(task, reuse_fakes=reuse, block=block, blocks=asked.pairs, folder=folder)
             )
     turns.write(asked.json, {"overhead": rows})
     print(f"{turns.said()}\nmedians of {asked.pairs} pairs of blocks, milliseconds a step\n")
-    head = ["width", "batch", "fakes", "by hand", "ganforge", "more a step", "an epoch's end", "more in all"]
+    head = [
+        "width",
+        "batch",
+        "fakes",
+        "by hand",
+        "ganforge",
+        "more a step",
+        "an epoch's end",
+        "more in all",
+    ]
     print(
         markdown(
             head,

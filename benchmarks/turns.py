@@ -12,8 +12,20 @@ from typing import Any
 
 import torch
 
-Side = Callable[[], object]
-"""One step of a side."""
+from ganforge.api import Callback, Run, Values
+
+Side = Callable[[int], float | None]
+"""Takes so many steps; may say how many seconds they took, or leave that to the clock."""
+
+
+def steps_of(step: Callable[[], object]) -> Side:
+    """A side whose step is one call."""
+
+    def side(count: int) -> None:
+        for _ in range(count):
+            step()
+
+    return side
 
 
 def synchronize() -> None:
@@ -22,26 +34,58 @@ def synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def in_turn(
-    sides: Mapping[str, Side], *, rounds: int, steps: int, warm_up: int = 3
-) -> dict[str, list[float]]:
+def now() -> float:
+    """Seconds on a clock."""
+    return time.perf_counter()
+
+
+def seconds(side: Side, count: int) -> float:
+    """Seconds of one of so many steps."""
+    synchronize()
+    began = time.perf_counter()
+    told = side(count)
+    synchronize()
+    return (time.perf_counter() - began if told is None else told) / count
+
+
+def in_turn(sides: Mapping[str, Side], *, rounds: int, steps: int) -> dict[str, list[float]]:
     """Seconds of a step of each side: of so many steps a round, the sides in changing order."""
-    for step in sides.values():
-        for _ in range(warm_up):
-            step()
     found: dict[str, list[float]] = {name: [] for name in sides}
     names = list(sides)
-    for number in range(rounds):
+    for number in range(-1, rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            step = sides[name]
-            step()  # caches are another side's
-            synchronize()
-            began = time.perf_counter()
-            for _ in range(steps):
-                step()
-            synchronize()
-            found[name].append((time.perf_counter() - began) / steps)
+            sides[name](1)  # caches are another side's
+            taken = seconds(sides[name], steps)
+            if number >= 0:  # the first steps are slower
+                found[name].append(taken)
     return found
+
+
+class Turns(Callback):
+    """Times a run's steps in blocks, with whatever its callbacks do, and others between them.
+
+    Args:
+        others: What takes as many steps after each block of the run's.
+        block: Steps of each in one turn.
+    """
+
+    def __init__(self, others: Mapping[str, Side], block: int) -> None:
+        self.others = others
+        self.block = block
+        self.ours: list[float] = []
+        self.theirs: dict[str, list[float]] = {name: [] for name in others}
+
+    def on_start(self, run: Run) -> None:
+        self._mark = time.perf_counter()
+
+    def on_step(self, run: Run, values: Values) -> None:
+        if run.clock.step % self.block:
+            return
+        synchronize()
+        self.ours.append((time.perf_counter() - self._mark) / self.block)
+        for name, side in self.others.items():
+            self.theirs[name].append(seconds(side, self.block))
+        self._mark = time.perf_counter()
 
 
 def median_ratio(times: Sequence[float], others: Sequence[float]) -> float:

@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganforge.api import UsageError
+from ganforge_dcgan.ends import FromImages, ToImages
 
 BASES = (4, 7)
 """The sides at which a generator starts and a discriminator ends."""
@@ -104,17 +105,17 @@ class DCGANGenerator(nn.Module):
             nn.Linear(latent_dim, widths[0] * base * base, bias=False),
             nn.Unflatten(1, (widths[0], base, base)),
             nn.BatchNorm2d(widths[0]),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
         layers: list[nn.Module] = []
         for wide, narrow in pairwise(widths):
             layers += [
                 nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=False),
                 nn.BatchNorm2d(narrow),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
             ]
         # No batch norm on the output: images need a mean and a scale of their own.
-        layers += [nn.ConvTranspose2d(channels, image_shape[0], 4, stride=2, padding=1), nn.Tanh()]
+        layers += [ToImages(channels, image_shape[0]), nn.Tanh()]
         self.upsample = nn.Sequential(*layers)
         self.apply(initialize)
 
@@ -157,8 +158,8 @@ class DCGANDiscriminator(nn.Module):
         widths = [channels << stage for stage in range(stages)]
         # No batch norm on the input layer: it would hide the mean and the scale of the images.
         layers: list[nn.Module] = [
-            nn.Conv2d(image_shape[0], channels, 4, stride=2, padding=1),
-            nn.LeakyReLU(LEAKY_SLOPE),
+            FromImages(image_shape[0], channels),
+            nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
         ]
         for narrow, wide in pairwise(widths):
             # Batch norm would cancel a bias.
@@ -167,7 +168,7 @@ class DCGANDiscriminator(nn.Module):
             )
             if norm == "batch":
                 layers.append(nn.BatchNorm2d(wide))
-            layers.append(nn.LeakyReLU(LEAKY_SLOPE))
+            layers.append(nn.LeakyReLU(LEAKY_SLOPE, inplace=True))
         self.downsample = nn.Sequential(*layers)
         self.judge = nn.Conv2d(widths[-1], 1, base)
         self.apply(initialize)
