@@ -1,8 +1,8 @@
 """``python -m benchmarks.looking [RECIPE]``: what looking for NaN costs, step by step.
 
 Two trainers of one recipe play in turn in one process: one as it is, one that neither looks at
-terms and gradients nor can take a play back. A step of each, in changing order, makes a pair; the
-median of the pairs' ratios is printed, as a noisy machine is noisy for both.
+terms and gradients nor can take a play back. A step of each, in changing order, makes a pair;
+the median of the pairs' ratios is printed, as a noisy machine is noisy for both.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ class Task:
         lr: Of both optimizers.
         betas: Of both optimizers.
         textbook: Networks of torch's own layers, instead of ganforge's.
+        seed: Of the networks' weights.
     """
 
     images: Tensor
@@ -38,11 +39,12 @@ class Task:
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
     textbook: bool = False
+    seed: int = 0
 
     def networks(self) -> tuple[nn.Module, nn.Module]:
-        """Generator and discriminator, the same weights every time."""
+        """Generator and discriminator; their weights depend on the seed alone."""
         with torch.random.fork_rng():
-            torch.manual_seed(0)
+            torch.manual_seed(self.seed)
             shape = tuple(self.images.shape[1:])
             generator = DCGANGenerator(
                 image_shape=shape,  # type: ignore[arg-type]
@@ -133,6 +135,13 @@ def plain(task: Task) -> Step:
 
 
 def best(task: Task, *, reuse_fakes: bool = False, channels_last: bool = True) -> Step:
+    """A step of the best loop by hand, see :func:`best_with_generator`."""
+    return best_with_generator(task, reuse_fakes=reuse_fakes, channels_last=channels_last)[0]
+
+
+def best_with_generator(
+    task: Task, *, reuse_fakes: bool = False, channels_last: bool = True
+) -> tuple[Step, nn.Module]:
     """The best loop by hand: the discriminator frozen while the generator learns, no graph where
     none is needed, channels last, fused optimizers, and nothing read.
 
@@ -166,4 +175,4 @@ def best(task: Task, *, reuse_fakes: bool = False, channels_last: bool = True) -
         functional.softplus(-discriminator(fake)).mean().backward()
         rates[0].step()
 
-    return step
+    return step, generator

@@ -1,17 +1,18 @@
-"""``python -m benchmarks.modes``: how many modes of a mixture GANs find, beside what is published.
+"""``python -m benchmarks.modes``: how many modes of a mixture GANs find, beside what is
+published.
 
 Each method is a recipe, ``ring_gan`` to ``grid_r3gan``, trained with several seeds. Then 2,500
-samples are counted as the paper counts them: a mode is found if a sample is nearer to it than three
-standard deviations, and such a sample is of high quality.
+samples are counted as the paper counts them: a mode is found if a sample is nearer to it than
+three standard deviations, and such a sample is of high quality.
 
 Published: Lin et al. 2018, "PacGAN", arXiv:1712.04086, table 1, means and standard errors of 10
 trials. Its protocol, by the authors' code: 400 epochs of 1,000 batches of 100 packs, Adam with a
-rate of 1e-4 and a beta1 of 0.8, no average of the weights. Two things differ beside the length. The
-code updates both networks at once, from the same fakes; here they take turns, each with fresh ones.
-And it draws its packs beforehand, with replacement.
+rate of 1e-4 and a beta1 of 0.8, no average of the weights. Two things differ beside the length.
+The code updates both networks at once, from the same fakes; here they take turns, each with
+fresh ones. And it draws its packs beforehand, with replacement.
 
-R3GAN's loss (Huang et al. 2024, arXiv:2501.05441) has the same networks and rate, but no momentum
-(a beta1 of 0), and its samples are those of averaged weights, as R3GAN has them too.
+R3GAN's loss (Huang et al. 2024, arXiv:2501.05441) has the same networks and rate, but no
+momentum (a beta1 of 0), and its samples are those of averaged weights, as R3GAN has them too.
 """
 
 from __future__ import annotations

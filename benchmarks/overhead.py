@@ -1,9 +1,10 @@
-"""``python -m benchmarks overhead``: a whole run, callbacks and all, against the best loop by hand.
+"""``python -m benchmarks overhead``: a whole run, callbacks and all, against the best loop by
+hand.
 
-One process: ``ganforge run`` trains with its default callbacks, and after every few steps one more
-callback lets the hand-written loop take as many. Both do the same mathematics with the same networks,
-and freed memory is kept for both. What happens once an epoch (samples, a checkpoint, the plot) is
-told apart from what happens in every step, and added as its share of an epoch.
+One process: ``ganforge run`` trains with its default callbacks, and after every few steps one
+more callback lets the hand-written loop take as many. Both do the same mathematics with the same
+networks, and freed memory is kept for both. What happens once an epoch (samples, a checkpoint,
+the plot) is told apart from what happens in every step, and added as its share of an epoch.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def measure(
         task, reuse_fakes=reuse_fakes, channels_last=run.trainer.device.type == "cpu"
     )
     watch = turns.Turns({"by hand": turns.steps_of(other)}, block)
-    run.callbacks["turns"] = watch  # type: ignore[index]
+    run.callbacks["turns"] = watch
     run.play()
     ours, theirs = watch.ours[1:], watch.theirs["by hand"][1:]  # the first steps are slower
     over = statistics.median(one - two for one, two in zip(ours, theirs, strict=True))
@@ -75,7 +76,7 @@ def measure(
 
 
 def _epochs_end(run: Run) -> float:
-    """Seconds of what the default callbacks do at the end of an epoch: samples, plot, checkpoint."""
+    """Seconds of what default callbacks do at the end of an epoch: samples, plot, checkpoint."""
     found = []
     for _ in range(5):
         began = time.perf_counter()

@@ -1,7 +1,7 @@
 """The same DCGAN in other frameworks, each as its own documentation writes a GAN.
 
-Every side has the networks' shapes, the batch, the optimizers and the resident images of a task. The
-networks are written with torch's layers, as everybody writes them.
+Every side has the networks' shapes, the batch, the optimizers and the resident images of a task.
+The networks are written with torch's layers, as everybody writes them.
 """
 
 from __future__ import annotations

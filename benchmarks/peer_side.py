@@ -61,7 +61,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as home:
             reuse = asked.name == OURS[0]
             run = a_run(task, Path(home, "run"), steps=10**6, reuse_fakes=reuse)
-            run.callbacks["on demand"] = OnDemand(answers)  # type: ignore[index]
+            run.callbacks["on demand"] = OnDemand(answers)
             run.play()
         return
     side = peer_loops.SIDES[asked.name](task)

@@ -1,10 +1,10 @@
 """``python -m benchmarks peers``: ganforge beside the plain loop and other frameworks.
 
-Each side is a process of its own, so that none has what another sets for its process, and all wait
-while one takes its steps; the order changes every round. ganforge is a whole run with its default
-callbacks. The others train networks of torch's (or Keras') own layers, of the same shape, with the
-same batch. What is not installed is left out:
-``pip install -c constraints.txt -r benchmarks/peers.txt``.
+Each side is a process of its own, so that none has what another sets for its process, and all
+wait while one takes its steps; the order changes every round. ganforge is a whole run with its
+default callbacks. The others train networks of torch's (or Keras') own layers, of the same
+shape, with the same batch. What is not installed is left out: ``pip install -c constraints.txt
+-r benchmarks/peers.txt``.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
-"""``python -m benchmarks.search``: settings of ``mnist_dcgan``, by distance reached in some time.
+"""``python -m benchmarks.search``: settings of ``mnist_dcgan``, by distance reached in some
+time.
 
-Each setting trains for so many seconds, of which evaluations are no part, and its Fréchet distance
-is measured on the way: 10,000 samples of the averaged weights against the 60,000 training images,
-by ``mnist_classifier``. The recipe as it is comes first. With ``--count`` settings drawn from
-``CHOICES`` follow, with ``--alone`` every choice alone, and those that are given, each as overrides
-in quotes:
-``python -m benchmarks.search "train.batch_size=32 ema.decay=0.999"``.
+Each setting trains for so many seconds, of which evaluations are no part, and its Fréchet
+distance is measured on the way: 10,000 samples of the averaged weights against the 60,000
+training images, by ``mnist_classifier``. The recipe as it is comes first. With ``--count``
+settings drawn from ``CHOICES`` follow, with ``--alone`` every choice alone, and those that are
+given, each as overrides in quotes: ``python -m benchmarks.search "train.batch_size=32
+ema.decay=0.999"``.
 
-With one thread the seconds are those of the processor, so that jobs side by side can be compared;
-with more they are those of the clock.
+With one thread the seconds are those of the processor, so that jobs side by side can be
+compared; with more they are those of the clock.
 """
 
 from __future__ import annotations

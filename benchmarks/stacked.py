@@ -1,15 +1,15 @@
 """``python -m benchmarks.stacked``: how many of the 1,000 modes of Stacked MNIST GANs make.
 
 Each method is a recipe, trained with several seeds. Then 26,000 samples are classified, each
-channel by ``mnist_classifier``: modes are the triples of digits that occur, and KL is that of their
-shares from 1/1000 each, in nats.
+channel by ``mnist_classifier``: modes are the triples of digits that occur, and KL is that of
+their shares from 1/1000 each, in nats.
 
 Published: Lin et al. 2018, "PacGAN", arXiv:1712.04086, table 3, means of 10 trials of 100,000
-steps; and Huang et al. 2024, "R3GAN", arXiv:2501.05441, table 2, with networks of its own. Here all
-three methods have the networks of PacGAN's code. It makes both steps of G in a step from the same
-latents, scales the pixels to [0, 1], and draws the triples from the 70,000 digits of both splits
-and then packs of them; here latents are drawn anew, pixels are in [-1, 1], and the 60,000 training
-digits are drawn from.
+steps; and Huang et al. 2024, "R3GAN", arXiv:2501.05441, table 2, with networks of its own. Here
+all three methods have the networks of PacGAN's code. It makes both steps of G in a step from the
+same latents, scales the pixels to [0, 1], and draws the triples from the 70,000 digits of both
+splits and then packs of them; here latents are drawn anew, pixels are in [-1, 1], and the 60,000
+training digits are drawn from.
 
 The recipes are sized for a GPU. For a processor, ``--channels 16`` has networks of a quarter of
 their width, and ``--steps`` trains a part of the 100,000 steps; the table says so.

@@ -1,9 +1,9 @@
 """``python -m benchmarks.startup``: commands that only look around, against a bare process.
 
-The bare process imports click, pluggy and the parts of rich that print a table, and does nothing.
-Each command is timed beside fifty small plugins, and once more with what is installed alone. All
-sides run in turn, so that a noisy machine is noisy for each; all have their byte code written and
-their caches filled, as on a user's second call.
+The bare process imports click, pluggy and the parts of rich that print a table, and does
+nothing. Each command is timed beside fifty small plugins, and once more with what is installed
+alone. All sides run in turn, so that a noisy machine is noisy for each; all have their byte code
+written and their caches filled, as on a user's second call.
 """
 
 from __future__ import annotations

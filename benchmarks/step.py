@@ -1,9 +1,10 @@
-"""``python -m benchmarks step``: what each way of carrying out a step brings, and how near it is to the
-machine's peak.
+"""``python -m benchmarks step``: what each way of carrying out a step brings, and how near it is
+to the machine's peak.
 
-One process, all sides in turn, the same DCGAN: the plain loop, and ganforge's engine with one thing
-after the other switched on. Floating-point operations are those that torch counts in convolutions
-and products of matrices; the peak is the fastest of several convolutions, measured in between.
+One process, all sides in turn, the same DCGAN: the plain loop, and ganforge's engine with one
+thing after the other switched on. Floating-point operations are those that torch counts in
+convolutions and products of matrices; the peak is the fastest of several convolutions, measured
+in between.
 """
 
 from __future__ import annotations

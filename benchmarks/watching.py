@@ -1,8 +1,8 @@
 """``python -m benchmarks.watching [RECIPE]``: what the callback ``health`` costs.
 
-Two runs of one recipe play in turn in one process, 50 steps each: one is watched, one is not. The
-noise of a machine is larger than what is looked for, so the cost is also added up from its parts:
-the time within the callback, and how much longer the engine takes for a watched step.
+Two runs of one recipe play in turn in one process, 50 steps each: one is watched, one is not.
+The noise of a machine is larger than what is looked for, so the cost is also added up from its
+parts: the time within the callback, and how much longer the engine takes for a watched step.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from ganforge.engine.callback import Callback
 from ganforge.engine.calling import asks_for, call, class_weights
 from ganforge.engine.checkpoint import prune as prune_checkpoints
 from ganforge.engine.data import AnyDataset, Batch, Dataset, MapDataset, normalised
-from ganforge.engine.files import write_atomic
+from ganforge.engine.files import cache_folder, write_atomic
 from ganforge.engine.finite import NotFiniteError
 from ganforge.engine.game import Game, Phase, Term, join, judge_scores
 from ganforge.engine.latent import Latent
@@ -64,6 +64,7 @@ __all__ = [
     "UsageError",
     "Values",
     "asks_for",
+    "cache_folder",
     "call",
     "class_rows",
     "class_weights",

@@ -11,10 +11,11 @@ from torch import nn
 
 from ganforge.construct import construct
 from ganforge.engine.data import AnyDataset
+from ganforge.engine.files import cache_folder
 from ganforge.errors import UsageError
 from ganforge.evaluation.evaluator import Evaluator
 from ganforge.evaluation.metric import Metric
-from ganforge.evaluation.store import Store, default_folder
+from ganforge.evaluation.store import Store
 from ganforge.recipe.check import check_component
 from ganforge.recipe.source import Document
 from ganforge.registry import Registry
@@ -71,7 +72,7 @@ def make_evaluator(
         dataset=dataset,
         data={"dataset": dict(data)},
         features=suggested,
-        store=Store(default_folder(), tell),
+        store=Store(cache_folder(), tell),
         device=device,
         references=references,
     )

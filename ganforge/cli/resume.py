@@ -53,10 +53,12 @@ def resume(
             told = f"The run was made with what is not installed: {', '.join(missing)}."
             error.hint = f"{error.hint}\n{told}" if error.hint else told
         raise
+    from ganforge.cli.quickstart import put_off_compiler
     from ganforge.device import choose
     from ganforge.engine import checkpoint
     from ganforge.runlock import hold
 
+    put_off_compiler()
     where = choose(device)
     with hold(folder):
         found = checkpoint.load_newest(folder / "checkpoints", device=where, tell=tell)

@@ -24,6 +24,13 @@ from ganforge.cli.playing import DEVICE, OVERRIDES, QUIET, checked, play, tell, 
     help="Folder under which the run gets a folder of its own.",
 )
 @DEVICE
+@click.option(
+    "--profile",
+    "profiled",
+    type=click.IntRange(1, 10_000),
+    metavar="STEPS",
+    help="Look where the time of so many steps goes: a table, and a trace in the run's folder.",
+)
 @click.option("--dry-run", is_flag=True, help="Check and build everything; train nothing.")
 @QUIET
 @terminable()
@@ -32,6 +39,7 @@ def run(
     overrides: tuple[str, ...],
     output: Path,
     device: str | None,
+    profiled: int | None,
     dry_run: bool,
     quiet: bool,
 ) -> None:
@@ -47,9 +55,11 @@ def run(
     wanted = checked(locate(recipe, registry()), overrides)
     # Not before: they import torch, and a recipe that cannot be read is refused at once.
     from ganforge import build, report, runfolder
+    from ganforge.cli.quickstart import put_off_compiler
     from ganforge.device import choose
     from ganforge.runlock import hold
 
+    put_off_compiler()
     where = choose(device)
     prepared = build.prepare(wanted, device=where)
     if dry_run:
@@ -62,4 +72,9 @@ def run(
     )
     with hold(folder):
         runfolder.write_head(folder, wanted, environment)
-        play(build.start(prepared, folder, tell=tell, quiet=quiet), prepared, quiet=quiet)
+        made = build.start(prepared, folder, tell=tell, quiet=quiet)
+        if profiled is not None:
+            from ganforge.profiling import Profile
+
+            made.callbacks["profile"] = Profile(profiled)
+        play(made, prepared, quiet=quiet)

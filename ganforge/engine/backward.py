@@ -12,6 +12,7 @@ from ganforge.engine.execution import Execution
 from ganforge.engine.game import Game, Phase, Term
 from ganforge.engine.gradients import Gradients
 from ganforge.engine.latent import Latent
+from ganforge.engine.parts import Parts
 from ganforge.engine.round import Draw, Play
 from ganforge.engine.streams import Streams
 from ganforge.engine.tally import Values
@@ -30,6 +31,7 @@ class Backward:
         streams: The run's random streams.
         micro_batches: Portions in which a batch passes through the networks.
         execution: Where, in which precision, compiled or not.
+        parts: Marks what it is at.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Backward:
         streams: Streams,
         micro_batches: int,
         execution: Execution,
+        parts: Parts,
     ) -> None:
         self.game = game
         self.networks = networks
@@ -48,6 +51,7 @@ class Backward:
         self.streams = streams
         self.micro_batches = micro_batches
         self.execution = execution
+        self.parts = parts
         self.gradients = Gradients(networks)
         self.shared: dict[Any, Any] = {}
         """What plays of the present step have left for later ones."""
@@ -111,12 +115,13 @@ class Backward:
         round = self.game.round(play)
         values: Values = {}
         objective: Tensor | None = None
-        for term in self.execution.in_order(terms):
-            with self.execution.term(term):
-                value = term.function(round).mean()
-            weighted = _times(value, term.weight * term.every * share)
-            objective = weighted if objective is None else objective + weighted
-            values[term.name] = _times(value.detach(), share)
+        with self.parts(f"{play.phase}, forward"):
+            for term in self.execution.in_order(terms):
+                with self.execution.term(term):
+                    value = term.function(round).mean()
+                weighted = _times(value, term.weight * term.every * share)
+                objective = weighted if objective is None else objective + weighted
+                values[term.name] = _times(value.detach(), share)
         assert objective is not None
         if not objective.requires_grad:
             raise PluginError(
@@ -124,7 +129,8 @@ class Backward:
                 f"({', '.join(sorted(play.learning))})",
                 hint="A term must not detach the output of the network that it trains.",
             )
-        objective.backward()  # type: ignore[no-untyped-call]
+        with self.parts(f"{play.phase}, backward"):
+            objective.backward()  # type: ignore[no-untyped-call]
         values["loss"] = objective.detach()
         for name, value in round.observe().items():
             values[name] = _times(value, share)

@@ -8,6 +8,12 @@ from pathlib import Path
 from typing import IO
 
 
+def cache_folder() -> Path:
+    """Where what can be made again is kept: ``$GANFORGE_CACHE``, or in the user's cache."""
+    own = os.environ.get("GANFORGE_CACHE")
+    return Path(own or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "ganforge"))
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path``: a hidden file beside it first, flushed, then renamed over it.
 

@@ -51,7 +51,7 @@ class Run:
         *,
         trainer: Trainer,
         folder: Path,
-        callbacks: Mapping[str, Callback],
+        callbacks: dict[str, Callback],
         facts: Facts,
         manifest: Mapping[str, Any],
         export: Callable[[Run, Path], None],
@@ -146,9 +146,10 @@ class Run:
         """One step, the callbacks, and a save if one of them wants it."""
         try:
             values = self.trainer.step(lambda: self.stopping)
-            for name, callback in self.callbacks.items():
-                with self._saver.going_on(f"callback '{name}'"):
-                    callback.on_step(self, values)
+            with self.trainer.parts("callbacks"):
+                for name, callback in self.callbacks.items():
+                    with self._saver.going_on(f"callback '{name}'"):
+                        callback.on_step(self, values)
         except Interrupted:
             return
         except NotFiniteError:

@@ -20,9 +20,10 @@ from ganforge.engine.feed import Feed
 from ganforge.engine.finite import Policy
 from ganforge.engine.freezing import Freezer
 from ganforge.engine.game import Game, Phase, Term, batches_per_step, check_phases
-from ganforge.engine.judge import Judge, Played
+from ganforge.engine.judge import Judge, Played, Update
 from ganforge.engine.latent import Latent
 from ganforge.engine.layout import follow_parameters
+from ganforge.engine.parts import Parts
 from ganforge.engine.state import Group, collect, restore
 from ganforge.engine.streams import Streams
 from ganforge.engine.tally import Tally, Values
@@ -118,6 +119,8 @@ class Trainer:
         """Whether a batch is being waited for; only then may a signal handler raise."""
         self.rollbacks = 0
         """How often the run went back; part of what its random numbers are a function of."""
+        self.parts = Parts()
+        """Marks what the engine is at, for profiles."""
         self._played = 0
         self._tally = Tally()
         self._batch: Batch | None = None
@@ -131,6 +134,7 @@ class Trainer:
             streams=streams,
             micro_batches=settings.micro_batches,
             execution=execution or Execution(device),
+            parts=self.parts,
         )
         self.judge = Judge(
             self._backward,
@@ -164,8 +168,9 @@ class Trainer:
             self._tally.add(phase.name, self._play_once(phase, repeat, stopping))
             self._played += 1
         self.whole = False
-        for average in self.averages.values():
-            average.update()
+        with self.parts("averages"):
+            for average in self.averages.values():
+                average.update()
         self.step_count += 1
         self._played = 0
         self._backward.shared.clear()
@@ -236,11 +241,13 @@ class Trainer:
             batch = self._draw(phase, stopping)
             counters = self._counters(phase, repeat)
             values = self._backward(phase, counters, terms, batch)
-            found = self._look(phase)
+            with self.parts(f"{phase.name}, finite?"):
+                found = self._look(phase)
             if self._backward.watched:
                 values = values | {f"gradient_{name}": norm for name, norm in found.items()}
             played = Played(self.step_count + 1, phase, counters, terms, batch, values, found)
-            update = self.judge.ruling(played, undo, [self.optimizers[n] for n in phase.learns])
+            with self.parts(f"{phase.name}, finite?"):
+                update = self.judge.ruling(played, undo, [self.optimizers[n] for n in phase.learns])
         except BaseException:
             self.waiting = False
             undo.restore()
@@ -249,6 +256,13 @@ class Trainer:
             self.feed.load_state_dict(feed_state)
             raise
         self.whole = False
+        with self.parts(f"{phase.name}, optimizers"):
+            self._update(phase, terms, found, update)
+        self.whole = True
+        return values
+
+    def _update(self, phase: Phase, terms: Sequence[Term], found: Values, update: Update) -> None:
+        """Step what learned, as the judge says."""
         for name in phase.learns:
             if self.settings.clip_grad_norm is not None and name in found:
                 self._backward.gradients.clip(name, self.settings.clip_grad_norm, found[name])
@@ -258,8 +272,6 @@ class Trainer:
         for term in terms:
             if (after := getattr(term.function, "after_step", None)) is not None:
                 after(self.networks)
-        self.whole = True
-        return values
 
     def _look(self, phase: Phase) -> Values:
         """A number for each network with a gradient: its norm where anybody needs it."""
@@ -277,7 +289,8 @@ class Trainer:
         self._batch_from = self.feed.state_dict()
         self.waiting = True
         try:
-            self._batch = self.feed.next()
+            with self.parts("data"):
+                self._batch = self.feed.next()
         finally:
             self.waiting = False
         return self._batch

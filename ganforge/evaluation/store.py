@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,15 +67,6 @@ class Store:
             reason = error.strerror or str(error)
             self._tell(f"what was computed of the reference data is not kept: {reason}")
             self.folder = None
-
-
-def default_folder() -> Path:
-    """``$GANFORGE_CACHE``, or ganforge's folder in the user's cache."""
-    own = os.environ.get("GANFORGE_CACHE")
-    if own:
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "ganforge"
 
 
 def of_network(network: nn.Module) -> str:

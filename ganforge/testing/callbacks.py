@@ -240,7 +240,7 @@ def _run(folder: Path, callbacks: Mapping[str, Callback], *, quiet: bool) -> Run
     return Run(
         trainer=trainer,
         folder=folder,
-        callbacks=callbacks,
+        callbacks=dict(callbacks),
         facts=Facts(
             "conformance",
             standins.BATCH,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ganforge.api import DataError
 from ganforge_mnist.idx import IMAGES, LABELS, IdxKind, idx_header, read_idx
+from ganforge_mnist.unpacked import kept
 
 SHIPPED = Path(__file__).parent / "data"
 
@@ -76,10 +77,16 @@ def read_pair(folder: Path, prefix: str, *, checksum: bool) -> Arrays:
 
 def _read(folder: Path, name: str, kind: IdxKind, checksum: bool) -> tuple[Path, NDArray[np.uint8]]:
     path = _find(folder, name)
-    values = read_idx(path, kind)
-    if checksum:
-        _verify(path, values, kind, SHA256[name])
-    return path, values
+
+    def unpack() -> tuple[NDArray[np.uint8], bytes]:
+        values = read_idx(path, kind)
+        if checksum:
+            _verify(path, values, kind, SHA256[name])
+        return values, idx_header(values, kind)
+
+    if folder == SHIPPED and checksum:
+        return path, kept(name, kind, SHA256[name], unpack)
+    return path, unpack()[0]
 
 
 def _find(folder: Path, name: str) -> Path:

@@ -78,6 +78,12 @@ def read_idx(path: Path, kind: IdxKind) -> NDArray[np.uint8]:
     return array
 
 
+def parse_idx(content: bytes, kind: IdxKind) -> NDArray[np.uint8]:
+    """The values in the content of an IDX file that is known to be whole, free to be changed."""
+    shape = struct.unpack_from(f">{kind.dimensions}I", content, 4)
+    return np.frombuffer(bytearray(content), np.uint8, offset=kind.header_size).reshape(shape)
+
+
 def idx_header(values: NDArray[np.uint8], kind: IdxKind) -> bytes:
     """The header that an IDX file of these values starts with."""
     return struct.pack(f">{1 + kind.dimensions}I", kind.magic, *values.shape)

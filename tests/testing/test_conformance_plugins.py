@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -52,7 +53,9 @@ def needed(tmp_path: Path) -> dict[str, dict[str, dict[str, str]]]:
         for number in range(3):
             grey = Image.new("L", (16, 16), 80 * number + len(domain))
             grey.save(tmp_path / domain / f"{number}.png")
-    return {"transforms": {"dataset.paired_folder": {"root": str(tmp_path)}}}
+    np.save(tmp_path / "images-0.npy", np.arange(4 * 64, dtype=np.uint8).reshape(4, 1, 8, 8))
+    root = {"root": str(tmp_path)}
+    return {"transforms": {"dataset.paired_folder": root}, "shards": {"dataset.shards": root}}
 
 
 @pytest.mark.parametrize("name", FIRST_PARTY)
