@@ -1,4 +1,4 @@
-"""``python -m benchmarks.startup``: commands that only look around, against a bare process.
+"""``python -m benchmarks startup``: how long commands take before they do what they are for.
 
 The bare process imports click, pluggy and the parts of rich that print a table, and does
 nothing. Each command is timed beside fifty small plugins, and once more with what is installed
@@ -45,6 +45,40 @@ SIDES = {
 }
 
 
+FIRST_STEP = """
+import os, sys
+import ganforge.cli.run as command
+from ganforge.cli import main
+
+usual = command.play
+
+def play(run, prepared, *, quiet):
+    from ganforge.api import Callback
+
+    class First(Callback):
+        def on_step(self, run, values):
+            os._exit(0)
+
+    run.callbacks["first"] = First()
+    usual(run, prepared, quiet=quiet)
+
+command.play = play
+sys.argv = ["ganforge", "run", "mnist_dcgan"]
+main()
+"""
+TRAINING = {
+    "import torch": Side(["-c", "import torch"]),
+    "command to first step": Side(["-c", FIRST_STEP]),
+}
+READING = """
+import time
+from ganforge_mnist.dataset import MNIST
+began = time.perf_counter()
+MNIST()
+print(time.perf_counter() - began)
+"""
+
+
 def install(folder: Path, name: str) -> None:
     """Put a distribution with one plugin into a folder, as pip leaves it; it needs no torch."""
     module = folder / f"acme_{name}"
@@ -78,6 +112,7 @@ def seconds(side: Side, usual: Mapping[str, str], folder: Path) -> float:
         cwd=folder,
         env={**usual, **side.environment},
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         check=True,
     )
     return time.perf_counter() - start
@@ -100,15 +135,50 @@ def measure(root: Path) -> dict[tuple[str, str], list[float]]:
     return times
 
 
+def measure_training(root: Path) -> dict[str, list[float]]:
+    """Wall times from the command to the first step, and beside it of what it cannot do without."""
+    (root / "run").mkdir()
+    usual = environment(root, root / "run")
+    found: dict[str, list[float]] = {name: [] for name in (*TRAINING, "reading MNIST")}
+    for turn in range(-1, ROUNDS // 2):
+        for name, side in TRAINING.items():
+            taken = seconds(side, usual, root / "run")
+            if turn >= 0:
+                found[name].append(taken)
+        read = subprocess.run(
+            [sys.executable, "-c", READING],
+            cwd=root / "run",
+            env=usual,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        if turn >= 0:  # the first unpacks it
+            found["reading MNIST"].append(float(read.stdout))
+    return found
+
+
+def show_training(found: Mapping[str, list[float]]) -> None:
+    """Medians, and what a run takes beside importing torch."""
+    print(f"\nmedians of {ROUNDS // 2} rounds (fastest, slowest)")
+    for name, measured in found.items():
+        spread = f"({min(measured):.2f}, {max(measured):.2f})"
+        print(f"{name:28} {statistics.median(measured):6.2f} s   {spread}")
+    pairs = zip(found["command to first step"], found["import torch"], strict=True)
+    print(f"{'more than torch':28} {statistics.median(a - b for a, b in pairs):6.2f} s")
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         times = measure(Path(folder))
+        training = measure_training(Path(folder))
     print(f"medians of {ROUNDS} rounds on {os.cpu_count()} cores, times bare (fastest, slowest)")
     for (name, title), measured in times.items():
         median = statistics.median(measured)
         ratio = median / statistics.median(times[BARE, title])
         spread = f"({min(measured) * 1000:.0f}, {max(measured) * 1000:.0f})"
         print(f"{name:28} {title:16} {median * 1000:6.0f} ms   {ratio:.2f} x bare   {spread}")
+    show_training(training)
 
 
 if __name__ == "__main__":

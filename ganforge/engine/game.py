@@ -159,6 +159,13 @@ class Game(ABC):
         """
         return {}
 
+    @property
+    def has_state(self) -> bool:
+        """Whether there is anything that :meth:`state_dict` could tell."""
+        return type(self).state_dict is not Game.state_dict or any(
+            hasattr(member, "state_dict") for member in self.members().values()
+        )
+
     def state_dict(self) -> dict[str, Any]:
         """What the game itself must remember between steps: the states of its members."""
         states = {

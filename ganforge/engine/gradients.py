@@ -20,7 +20,7 @@ class Gradients:
 
     def __init__(self, networks: Mapping[str, nn.Module]) -> None:
         self._parameters = {name: list(network.parameters()) for name, network in networks.items()}
-        self._constants: dict[tuple[float, torch.device], Tensor] = {}
+        self._scratch: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
     def clear(self, names: Iterable[str]) -> None:
         """Forget the gradients of some networks."""
@@ -32,35 +32,34 @@ class Gradients:
         """The norm of the gradient of each network that has one."""
         return {name: _norm(found) for name, found in self._found(names) if found}
 
-    def marks(self, names: Iterable[str], *, wait: bool) -> Values:
+    def marks(self, names: Iterable[str]) -> Values:
         """A number for each network that has a gradient, finite if the gradient is.
 
         That costs a third of a norm: torch's ``GradScaler`` has kernels that look at many tensors
         at once.
-
-        Args:
-            names: Of the networks.
-            wait: Whether the device may be waited for: on a CPU that is cheaper than to compute on.
         """
-        return {name: self._mark(found, wait) for name, found in self._found(names) if found}
+        return {name: self._mark(found) for name, found in self._found(names) if found}
 
-    def _mark(self, gradients: list[Tensor], wait: bool) -> Tensor:
+    def finite(self, names: Iterable[str]) -> bool:
+        """Whether all gradients of some networks are finite, at once; a device is waited for."""
+        return all(
+            math.isfinite(self._mark(found, told=False).item())
+            for _, found in self._found(names)
+            if found
+        )
+
+    def _mark(self, gradients: list[Tensor], *, told: bool = True) -> Tensor:
+        """A number that is finite if they are; if it is not ``told`` to anybody, it may change."""
         device = gradients[0].device
-        one = self._constant(1.0, device)
-        bad = self._constant(0.0, device).clone()
+        if device not in self._scratch:
+            self._scratch[device] = torch.zeros((), device=device), torch.ones((), device=device)
+        bad, one = self._scratch[device]
+        bad.zero_()
         try:
             torch._amp_foreach_non_finite_check_and_unscale_(gradients, bad, one)
         except (RuntimeError, NotImplementedError):  # sparse, complex, or a device without it
             return _norm(gradients)
-        if wait and device.type == "cpu":
-            return self._constant(math.inf, device) if bad.item() else one
-        return one / (one - bad)
-
-    def _constant(self, value: float, device: torch.device) -> Tensor:
-        key = (value, device)
-        if key not in self._constants:
-            self._constants[key] = torch.tensor(value, device=device)
-        return self._constants[key]
+        return one / (one - bad) if told else bad.div_(1.0 - bad)
 
     def clip(self, name: str, largest: float, norm: Tensor) -> None:
         """Scale a network's gradient down to a norm."""

@@ -96,8 +96,7 @@ class Judge:
             undo.restore_where(bad)
             return partial(step_unless, bad)
         if is_finite(value for _, value in decisive):
-            self._passed(played.phase.name)
-            return _step
+            return self.passed(played.phase.name)
         undo.restore()
         self._failed(self._diagnosis(played, undo))
         return _leave_out
@@ -112,7 +111,7 @@ class Judge:
         """
         for phase, finding in self._watch.read(wait=wait):
             if finding is None:
-                self._passed(phase)
+                self.passed(phase)
                 continue
             try:
                 self._failed(finding)
@@ -135,8 +134,10 @@ class Judge:
         notices, self._notices = self._notices, []
         return notices
 
-    def _passed(self, phase: str) -> None:
-        del self._in_a_row[phase]
+    def passed(self, phase: str) -> Update:
+        """Take note that a play of a phase was finite; its optimizers step as usual."""
+        self._in_a_row.pop(phase, None)
+        return _step
 
     def _failed(self, finding: Finding) -> None:
         """Returns if the run goes on."""

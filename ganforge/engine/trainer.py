@@ -17,7 +17,7 @@ from ganforge.engine.clock import Clock
 from ganforge.engine.data import Batch
 from ganforge.engine.execution import Execution
 from ganforge.engine.feed import Feed
-from ganforge.engine.finite import Policy
+from ganforge.engine.finite import Policy, is_finite
 from ganforge.engine.freezing import Freezer
 from ganforge.engine.game import Game, Phase, Term, batches_per_step, check_phases
 from ganforge.engine.judge import Judge, Played, Update
@@ -127,6 +127,7 @@ class Trainer:
         self._batch_from: dict[str, Any] | None = None
         self._freezer = Freezer(networks)
         self._buffers = Buffers(networks.values())
+        self._stateful: dict[tuple[Term, ...], list[Any]] = {}
         self._backward = Backward(
             game=game,
             networks=networks,
@@ -229,8 +230,11 @@ class Trainer:
 
     def _undo(self, terms: Sequence[Term]) -> Undo:
         """Puts back what a play of these terms changes before its optimizers step."""
-        stateful = [term.function for term in terms if hasattr(term.function, "state_dict")]
-        return Undo(self._buffers, [self.game, *stateful])
+        key = tuple(terms)
+        if key not in self._stateful:
+            stateful = [term.function for term in terms if hasattr(term.function, "state_dict")]
+            self._stateful[key] = [*([self.game] if self.game.has_state else []), *stateful]
+        return Undo(self._buffers, self._stateful[key])
 
     def _play_once(self, phase: Phase, repeat: int, stopping: Callable[[], bool]) -> Values:
         """One optimizer step of the networks that learn in this phase."""
@@ -242,12 +246,9 @@ class Trainer:
             counters = self._counters(phase, repeat)
             values = self._backward(phase, counters, terms, batch)
             with self.parts(f"{phase.name}, finite?"):
-                found = self._look(phase)
+                found, update = self._judged(phase, counters, terms, batch, values, undo)
             if self._backward.watched:
                 values = values | {f"gradient_{name}": norm for name, norm in found.items()}
-            played = Played(self.step_count + 1, phase, counters, terms, batch, values, found)
-            with self.parts(f"{phase.name}, finite?"):
-                update = self.judge.ruling(played, undo, [self.optimizers[n] for n in phase.learns])
         except BaseException:
             self.waiting = False
             undo.restore()
@@ -273,12 +274,31 @@ class Trainer:
             if (after := getattr(term.function, "after_step", None)) is not None:
                 after(self.networks)
 
-    def _look(self, phase: Phase) -> Values:
-        """A number for each network with a gradient: its norm where anybody needs it."""
+    def _judged(
+        self,
+        phase: Phase,
+        counters: Counters,
+        terms: Sequence[Term],
+        batch: Batch,
+        values: Values,
+        undo: Undo,
+    ) -> tuple[Values, Update]:
+        """The norms of gradients, where anybody needs them, and how the optimizers are to step."""
         gradients = self._backward.gradients
-        if self._backward.watched or self.settings.clip_grad_norm is not None:
-            return gradients.norms(phase.learns)
-        return gradients.marks(phase.learns, wait=self.judge.waits)
+        needed = self._backward.watched or self.settings.clip_grad_norm is not None
+        # The shortest way for what is mostly so: the sum of the terms tells of each of them.
+        if (
+            self.judge.waits
+            and not needed
+            and terms
+            and is_finite([values["loss"]])
+            and gradients.finite(phase.learns)
+        ):
+            return {}, self.judge.passed(phase.name)
+        found = gradients.norms(phase.learns) if needed else gradients.marks(phase.learns)
+        played = Played(self.step_count + 1, phase, counters, terms, batch, values, found)
+        optimizers = [self.optimizers[name] for name in phase.learns]
+        return found, self.judge.ruling(played, undo, optimizers)
 
     def _draw(self, phase: Phase, stopping: Callable[[], bool]) -> Batch:
         """The batch of real samples that a play of this phase sees."""

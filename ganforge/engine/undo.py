@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+MOST_COPIES = 16
+"""Sets of buffers whose copies are kept: one a phase, unless modules replace their buffers."""
+
 
 class Buffers:
     """The buffers of networks, such as batch-norm statistics.
@@ -22,6 +25,7 @@ class Buffers:
     def __init__(self, networks: Iterable[nn.Module]) -> None:
         modules = dict.fromkeys(module for network in networks for module in network.modules())
         self._modules = [module for module in modules if module._buffers]
+        self._copies: dict[tuple[int, ...], list[Tensor]] = {}
 
     def __call__(self) -> list[Tensor]:
         """Those that may change now: not of frozen batch norms."""
@@ -32,6 +36,18 @@ class Buffers:
             for buffer in module._buffers.values()
             if buffer is not None
         ]
+
+    @torch.no_grad()
+    def copied(self, buffers: list[Tensor]) -> list[Tensor]:
+        """Copies of some, in memory that the next copies of the same will be in."""
+        key = tuple(map(id, buffers))
+        copies = self._copies.get(key)
+        if copies is None or any(c.shape != b.shape for c, b in zip(copies, buffers, strict=True)):
+            others = self._copies if len(self._copies) < MOST_COPIES else {}
+            self._copies = {**others, key: [buffer.clone() for buffer in buffers]}
+        elif buffers:
+            torch._foreach_copy_(copies, buffers)
+        return self._copies[key]
 
 
 class Undo:
@@ -47,7 +63,7 @@ class Undo:
 
     def __init__(self, buffers: Buffers, owners: Iterable[Any] = ()) -> None:
         self._buffers = buffers()
-        self._before = [buffer.clone() for buffer in self._buffers]
+        self._before = buffers.copied(self._buffers)
         self._states = [(owner, copy.deepcopy(owner.state_dict())) for owner in owners]
 
     @property

@@ -121,8 +121,7 @@ class Metrics(Callback):
     def _write(self, run: Run) -> None:
         if not self._rows:
             return
-        tensors: list[Tensor] = [v for _, values in self._rows for v in values.values()]
-        numbers = iter(torch.stack([t.float() for t in tensors]).tolist() if tensors else [])
+        numbers = iter(_numbers([v for _, values in self._rows for v in values.values()]))
         rows = [
             {**head, **{name: _json(next(numbers)) for name in values}}
             for head, values in self._rows
@@ -138,6 +137,13 @@ class Metrics(Callback):
             raise
         self._last = size + sum(map(len, lines[:-1])), rows[-1]
         self._rows.clear()
+
+
+def _numbers(scalars: list[Tensor]) -> list[float]:
+    """Read all at once where a device is waited for, and one by one where there is none."""
+    if all(scalar.device.type == "cpu" for scalar in scalars):
+        return [float(scalar.item()) for scalar in scalars]
+    return torch.stack([scalar.float() for scalar in scalars]).tolist()
 
 
 def _json(number: float) -> float | None:

@@ -110,6 +110,7 @@ class Signals:
             return
         real = run.facts.examples(CLASSIFIED).samples
         network = network.to(real.device).eval()
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         with torch.no_grad():
             said = network(real)
         if isinstance(said, dict) and "logits" in said:

@@ -1,4 +1,4 @@
-"""DCGAN: the generator and the discriminator of Radford, Metz and Chintala (arXiv:1511.06434)."""
+"""DCGAN (Radford, Metz and Chintala 2015, arXiv:1511.06434), and a quicker one of patches."""
 
 from ganforge import Register, hookimpl
 
@@ -9,6 +9,11 @@ def register_generators(register: Register) -> None:
         "dcgan",
         "ganforge_dcgan.models:DCGANGenerator",
         summary="transposed convolutions with batch norm (Radford et al. 2015)",
+    )
+    register(
+        "dcgan_fast",
+        "ganforge_dcgan.fast:FastGenerator",
+        summary="convolutions on a grid of patches: quick and good on CPUs",
     )
     register(
         "pacgan_images",
@@ -23,6 +28,11 @@ def register_discriminators(register: Register) -> None:
         "dcgan",
         "ganforge_dcgan.models:DCGANDiscriminator",
         summary="strided convolutions with batch norm (Radford et al. 2015)",
+    )
+    register(
+        "dcgan_fast",
+        "ganforge_dcgan.fast:FastDiscriminator",
+        summary="convolutions on a grid of patches: quick and good on CPUs",
     )
     register(
         "pacgan_images",

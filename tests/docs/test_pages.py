@@ -40,8 +40,8 @@ INSTEAD = {
     "pip install -c constraints.txt .": "",
     # Some steps instead of some minutes; the numbers mean nothing, the commands are the same.
     "ganforge run mnist_dcgan": f"ganforge run mnist_dcgan {REFERENCE}",
-    "ganforge run mnist_dcgan generator.channels=64 train.epochs=2": (
-        f"ganforge run mnist_dcgan generator.channels=64 train.epochs=2 {REFERENCE}"
+    "ganforge run mnist_dcgan generator.channels=96 train.epochs=2": (
+        f"ganforge run mnist_dcgan generator.channels=96 train.epochs=2 {REFERENCE}"
     ),
     "ganforge run mnist_dcgan game.d_steps=2 train.epochs=2": (
         f"ganforge run mnist_dcgan game.d_steps=2 train.epochs=2 {REFERENCE}"
@@ -98,7 +98,7 @@ def test_the_quick_start(tmp_path: Path) -> None:
     with Image.open(tmp_path / "digits.png") as picture:
         assert picture.size == (8 * 30 + 2, 8 * 30 + 2)
     changed = read_file(tmp_path / "runs" / "mnist_dcgan" / "00002" / "recipe.yaml").value
-    assert changed["generator"] == {"use": "dcgan", "channels": 64}
+    assert changed["generator"] == {"use": "dcgan_fast", "channels": 96, "depth": 2, "patch": 4}
 
 
 def test_the_quick_start_installs_as_the_readme_does() -> None:

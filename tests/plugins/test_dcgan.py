@@ -66,10 +66,12 @@ def test_the_hook_module_is_torch_free_and_names_its_networks() -> None:
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split("\n")
-    assert shown[:5] == [
+    assert shown[:7] == [
         "dcgan ganforge_dcgan.models:DCGANGenerator True",
+        "dcgan_fast ganforge_dcgan.fast:FastGenerator True",
         "pacgan_images ganforge_dcgan.pacgan:PacGANImageGenerator True",
         "dcgan ganforge_dcgan.models:DCGANDiscriminator True",
+        "dcgan_fast ganforge_dcgan.fast:FastDiscriminator True",
         "pacgan_images ganforge_dcgan.pacgan:PacGANImageDiscriminator True",
         "False",
     ]
