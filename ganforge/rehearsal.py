@@ -19,6 +19,7 @@ from ganforge.engine.calling import call
 from ganforge.engine.data import AnyDataset, Batch
 from ganforge.engine.evaluating import evaluating
 from ganforge.engine.memory import ran_out
+from ganforge.engine.practice import practise
 from ganforge.engine.trainer import Trainer
 from ganforge.errors import GanforgeError, PluginError, UsageError
 from ganforge.recipe.schema import Recipe
@@ -37,7 +38,7 @@ def rehearse(recipe: Recipe, trainer: Trainer, dataset: AnyDataset) -> None:
     batch = _zeros(dataset, trainer.settings.batch_size, trainer.device)
     with trainer.streams.isolated("rehearsal"), _told(recipe, trainer.networks):
         _check_samples(recipe, trainer, batch.part(slice(0, 2)), paired=dataset.source_paired)
-        trainer.rehearse(batch)
+        practise(trainer, batch)
 
 
 def _check_samples(recipe: Recipe, trainer: Trainer, batch: Batch, *, paired: bool) -> None:

@@ -11,6 +11,7 @@ import torch
 from ganforge.engine.data import AnyDataset, Batch
 from ganforge.engine.execution import Execution, Precision
 from ganforge.engine.layout import has_channels_last, lay_out
+from ganforge.engine.practice import practise
 from ganforge.engine.trainer import Trainer
 from ganforge.errors import GanforgeError
 from ganforge.recipe.schema import Recipe
@@ -113,7 +114,7 @@ def _measured(trainer: Trainer, batch: Batch, execution: Execution) -> dict[str,
     before, trainer.execution = trainer.execution, execution
     try:
         with execution.switches(), trainer.streams.isolated("rehearsal"):
-            return {name: float(value) for name, value in trainer.rehearse(batch).items()}
+            return {name: float(value) for name, value in practise(trainer, batch).items()}
     finally:
         trainer.execution = before
 

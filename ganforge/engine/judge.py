@@ -36,7 +36,6 @@ class Played:
         terms: Those that were due.
         batch: The real samples.
         values: What was measured.
-        gradients: By network, a number that is finite if its gradient is.
     """
 
     step: int
@@ -45,16 +44,17 @@ class Played:
     terms: Sequence[Term]
     batch: Batch
     values: Values
-    gradients: Values
 
-    @property
-    def decisive(self) -> list[tuple[str, Tensor]]:
+    def decisive(self, gradients: Values) -> list[tuple[str, Tensor]]:
         """What must be finite: the terms, the gradients, and the sum of the terms.
 
         Nothing, if no term was due. A term may have a network's name.
+
+        Args:
+            gradients: By network, a number that is finite if its gradient is.
         """
         terms = [(term.name, self.values[term.name]) for term in self.terms]
-        return [*terms, *self.gradients.items(), ("loss", self.values["loss"])] if terms else []
+        return [*terms, *gradients.items(), ("loss", self.values["loss"])] if terms else []
 
 
 class Judge:
@@ -64,11 +64,15 @@ class Judge:
         backward: Computes gradients again where it must be found out whose fault it is.
         policy: What is done about a play that was not finite.
         max_skips: With ``skip``: how many plays of one phase may be skipped in a row.
+        clips: Whether gradients are clipped by their norms.
         wait: Wait for the device to see each play. If not, the device itself leaves out the
             update, where the optimizers can do so, and :meth:`settle` hears of it later.
     """
 
-    def __init__(self, backward: Backward, *, policy: Policy, max_skips: int, wait: bool) -> None:
+    def __init__(
+        self, backward: Backward, *, policy: Policy, max_skips: int, clips: bool, wait: bool
+    ) -> None:
+        self.clips = clips
         self.policy = policy
         self.max_skips = max_skips
         self._backward = backward
@@ -79,13 +83,34 @@ class Judge:
         """Plays of all phases that were skipped so far."""
         self._notices: list[str] = []
 
-    def ruling(self, played: Played, undo: Undo, optimizers: Sequence[Optimizer]) -> Update:
+    def ruling(
+        self, played: Played, undo: Undo, optimizers: Sequence[Optimizer]
+    ) -> tuple[Values, Update]:
         """How the optimizers step after a play: as usual, or not at all if it was not finite.
 
+        Returns:
+            The norms of the gradients, where somebody needs them, and that.
         Raises:
             NotFiniteError: It was not, and the policy is not to skip it.
         """
-        decisive = played.decisive
+        gradients, learns = self._backward.gradients, played.phase.learns
+        needed = self.clips or self._backward.watched
+        # The shortest way for what is mostly so: the sum of the terms tells of each of them.
+        if (
+            self.waits
+            and not needed
+            and played.terms
+            and is_finite([played.values["loss"]])
+            and gradients.finite(learns)
+        ):
+            return {}, self._passed(played.phase.name)
+        found = gradients.norms(learns) if needed else gradients.marks(learns)
+        return found, self._considered(played, found, undo, optimizers)
+
+    def _considered(
+        self, played: Played, found: Values, undo: Undo, optimizers: Sequence[Optimizer]
+    ) -> Update:
+        decisive = played.decisive(found)
         if not decisive:
             return _step
         if not self.waits and not undo.has_states and all(map(skips_on_device, optimizers)):
@@ -96,9 +121,9 @@ class Judge:
             undo.restore_where(bad)
             return partial(step_unless, bad)
         if is_finite(value for _, value in decisive):
-            return self.passed(played.phase.name)
+            return self._passed(played.phase.name)
         undo.restore()
-        self._failed(self._diagnosis(played, undo))
+        self._failed(self._diagnosis(played, found, undo))
         return _leave_out
 
     def settle(self, *, wait: bool = True) -> None:
@@ -111,7 +136,7 @@ class Judge:
         """
         for phase, finding in self._watch.read(wait=wait):
             if finding is None:
-                self.passed(phase)
+                self._passed(phase)
                 continue
             try:
                 self._failed(finding)
@@ -134,8 +159,7 @@ class Judge:
         notices, self._notices = self._notices, []
         return notices
 
-    def passed(self, phase: str) -> Update:
-        """Take note that a play of a phase was finite; its optimizers step as usual."""
+    def _passed(self, phase: str) -> Update:
         self._in_a_row.pop(phase, None)
         return _step
 
@@ -152,7 +176,7 @@ class Judge:
             )
         self._notices.append(f"{finding}; this update is skipped")
 
-    def _diagnosis(self, played: Played, undo: Undo) -> Finding:
+    def _diagnosis(self, played: Played, found: Values, undo: Undo) -> Finding:
         """Whose fault it is; a gradient's term is found by computing each term's alone."""
         bad = [term.name for term in played.terms if not is_finite([played.values[term.name]])]
         if not bad:
@@ -172,7 +196,7 @@ class Judge:
             step=played.step,
             phase=played.phase.name,
             terms=bad,
-            gradients=[name for name, mark in played.gradients.items() if not is_finite([mark])],
+            gradients=[name for name, mark in found.items() if not is_finite([mark])],
             weights={name: tensors for name, tensors in weights.items() if tensors},
             real=not bool(played.batch.samples.isfinite().all()),
         )

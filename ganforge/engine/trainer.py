@@ -17,7 +17,7 @@ from ganforge.engine.clock import Clock
 from ganforge.engine.data import Batch
 from ganforge.engine.execution import Execution
 from ganforge.engine.feed import Feed
-from ganforge.engine.finite import Policy, is_finite
+from ganforge.engine.finite import Policy
 from ganforge.engine.freezing import Freezer
 from ganforge.engine.game import Game, Phase, Term, batches_per_step, check_phases
 from ganforge.engine.judge import Judge, Played, Update
@@ -28,7 +28,6 @@ from ganforge.engine.state import Group, collect, restore
 from ganforge.engine.streams import Streams
 from ganforge.engine.tally import Tally, Values
 from ganforge.engine.undo import Buffers, Undo
-from ganforge.errors import UsageError
 
 
 class Interrupted(BaseException):
@@ -125,10 +124,10 @@ class Trainer:
         self._tally = Tally()
         self._batch: Batch | None = None
         self._batch_from: dict[str, Any] | None = None
-        self._freezer = Freezer(networks)
+        self.freezer = Freezer(networks)
         self._buffers = Buffers(networks.values())
         self._stateful: dict[tuple[Term, ...], list[Any]] = {}
-        self._backward = Backward(
+        self.backward = Backward(
             game=game,
             networks=networks,
             latent=latent,
@@ -138,9 +137,10 @@ class Trainer:
             parts=self.parts,
         )
         self.judge = Judge(
-            self._backward,
+            self.backward,
             policy=settings.not_finite,
             max_skips=settings.max_skips,
+            clips=settings.clip_grad_norm is not None,
             wait=device.type != "cuda" if wait is None else wait,
         )
         self.watch_every = 0
@@ -163,9 +163,9 @@ class Trainer:
         """
         self.judge.settle(wait=False)
         every = self.watch_every
-        self._backward.watched = every > 0 and (self.step_count + 1) % every == 0
+        self.backward.watched = every > 0 and (self.step_count + 1) % every == 0
         for phase, repeat in self._due()[self._played :]:
-            self._freezer.learn(phase.graphs(repeat))
+            self.freezer.learn(phase.graphs(repeat))
             self._tally.add(phase.name, self._play_once(phase, repeat, stopping))
             self._played += 1
         self.whole = False
@@ -174,7 +174,7 @@ class Trainer:
                 average.update()
         self.step_count += 1
         self._played = 0
-        self._backward.shared.clear()
+        self.backward.shared.clear()
         self.whole = True
         return self._tally.take()
 
@@ -190,45 +190,13 @@ class Trainer:
     @property
     def execution(self) -> Execution:
         """How plays are carried out."""
-        return self._backward.execution
+        return self.backward.execution
 
     @execution.setter
     def execution(self, execution: Execution) -> None:
-        self._backward.execution = execution
+        self.backward.execution = execution
 
-    def rehearse(self, batch: Batch) -> Values:
-        """Play every phase up to where its optimizers would step, and put everything back.
-
-        Returns:
-            What every phase measured, and the norms of its gradients.
-        Raises:
-            UsageError: A network has no gradient in any of the phases in which it learns.
-        """
-        idle = {name for phase in self.phases for name in phase.learns}
-        measured = Tally()
-        for phase in self.phases:
-            self._freezer.learn(phase.graphs(phase.repeats - 1))
-            undo = self._undo(phase.terms)
-            try:
-                # The last repeat is the one whose fakes a later phase may take.
-                counters = self._counters(phase, phase.repeats - 1)
-                measured.add(phase.name, self._backward(phase, counters, phase.terms, batch))
-                norms = self._backward.gradients.norms(phase.learns)
-                measured.add(phase.name, {f"gradient_{name}": n for name, n in norms.items()})
-                idle -= norms.keys()
-            finally:
-                undo.restore()
-                self._backward.gradients.clear(self.networks)
-        self._backward.shared.clear()
-        for name in sorted(idle):
-            if any(parameter.requires_grad for parameter in self.networks[name].parameters()):
-                raise UsageError(
-                    f"network '{name}' would never learn: nothing that is minimised depends on it",
-                    hint="Choose other networks that look at what it makes, or another game.",
-                )
-        return measured.take()
-
-    def _undo(self, terms: Sequence[Term]) -> Undo:
+    def undo(self, terms: Sequence[Term]) -> Undo:
         """Puts back what a play of these terms changes before its optimizers step."""
         key = tuple(terms)
         if key not in self._stateful:
@@ -239,66 +207,42 @@ class Trainer:
     def _play_once(self, phase: Phase, repeat: int, stopping: Callable[[], bool]) -> Values:
         """One optimizer step of the networks that learn in this phase."""
         terms = phase.due_terms(self.step_count // phase.every * phase.repeats + repeat)
-        undo = self._undo(terms)
+        undo = self.undo(terms)
         place = self._batch, self._batch_from, self.feed.state_dict()
         try:
             batch = self._draw(phase, stopping)
-            counters = self._counters(phase, repeat)
-            values = self._backward(phase, counters, terms, batch)
+            counters = self.counters(phase, repeat)
+            values = self.backward(phase, counters, terms, batch)
             with self.parts(f"{phase.name}, finite?"):
-                found, update = self._judged(phase, counters, terms, batch, values, undo)
-            if self._backward.watched:
-                values = values | {f"gradient_{name}": norm for name, norm in found.items()}
+                optimizers = [self.optimizers[name] for name in phase.learns]
+                played = Played(self.step_count + 1, phase, counters, terms, batch, values)
+                norms, update = self.judge.ruling(played, undo, optimizers)
+            if self.backward.watched:
+                values = values | {f"gradient_{name}": norm for name, norm in norms.items()}
         except BaseException:
             self.waiting = False
             undo.restore()
-            self._backward.shared.clear()
+            self.backward.shared.clear()
             self._batch, self._batch_from, feed_state = place
             self.feed.load_state_dict(feed_state)
             raise
         self.whole = False
         with self.parts(f"{phase.name}, optimizers"):
-            self._update(phase, terms, found, update)
+            self._update(phase, terms, norms, update)
         self.whole = True
         return values
 
-    def _update(self, phase: Phase, terms: Sequence[Term], found: Values, update: Update) -> None:
+    def _update(self, phase: Phase, terms: Sequence[Term], norms: Values, update: Update) -> None:
         """Step what learned, as the judge says."""
         for name in phase.learns:
-            if self.settings.clip_grad_norm is not None and name in found:
-                self._backward.gradients.clip(name, self.settings.clip_grad_norm, found[name])
+            if self.settings.clip_grad_norm is not None and name in norms:
+                self.backward.gradients.clip(name, self.settings.clip_grad_norm, norms[name])
             update(self.optimizers[name])
             if name in self.schedules:
                 self.schedules[name].step()
         for term in terms:
             if (after := getattr(term.function, "after_step", None)) is not None:
                 after(self.networks)
-
-    def _judged(
-        self,
-        phase: Phase,
-        counters: Counters,
-        terms: Sequence[Term],
-        batch: Batch,
-        values: Values,
-        undo: Undo,
-    ) -> tuple[Values, Update]:
-        """The norms of gradients, where anybody needs them, and how the optimizers are to step."""
-        gradients = self._backward.gradients
-        needed = self._backward.watched or self.settings.clip_grad_norm is not None
-        # The shortest way for what is mostly so: the sum of the terms tells of each of them.
-        if (
-            self.judge.waits
-            and not needed
-            and terms
-            and is_finite([values["loss"]])
-            and gradients.finite(phase.learns)
-        ):
-            return {}, self.judge.passed(phase.name)
-        found = gradients.norms(phase.learns) if needed else gradients.marks(phase.learns)
-        played = Played(self.step_count + 1, phase, counters, terms, batch, values, found)
-        optimizers = [self.optimizers[name] for name in phase.learns]
-        return found, self.judge.ruling(played, undo, optimizers)
 
     def _draw(self, phase: Phase, stopping: Callable[[], bool]) -> Batch:
         """The batch of real samples that a play of this phase sees."""
@@ -315,7 +259,7 @@ class Trainer:
             self.waiting = False
         return self._batch
 
-    def _counters(self, phase: Phase, repeat: int) -> Counters:
+    def counters(self, phase: Phase, repeat: int) -> Counters:
         """What all random numbers of a play are a function of, beside the seed."""
         again = (f"attempt {self.rollbacks}",) if self.rollbacks else ()
         return (self.step_count, phase.name, repeat, *again)
@@ -343,7 +287,7 @@ class Trainer:
         restore(self._owners(), state)
         for optimizer in self.optimizers.values():
             follow_parameters(optimizer)
-        self._backward.shared.clear()
+        self.backward.shared.clear()
         self.game.load_state_dict(state["game"])
         self._batch, self._batch_from = None, state["batch_from"]
         if self._batch_from is not None:  # a phase that draws none may want the last batch
