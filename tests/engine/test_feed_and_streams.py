@@ -268,3 +268,18 @@ def test_normal_latents_have_normal_moments() -> None:
 def test_a_batch_counts_its_samples() -> None:
     assert len(Batch(torch.zeros(5, 2))) == 5
     assert Batch(torch.zeros(5, 2)).part(slice(0, 2)).labels is None
+
+
+def test_modules_are_seeded_as_torch_seeds_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dropout draws from torch's global generator, on a GPU from the GPU's."""
+    streams = Streams(3)
+    streams.seed_modules(5, "discriminator", 0)
+    found = torch.rand(4)
+    torch.manual_seed(streams.number("modules", 5, "discriminator", 0))
+    assert torch.equal(torch.rand(4), found)
+
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    streams.seed_modules(5, "discriminator", 0)
+    assert seeds == [streams.number("modules", 5, "discriminator", 0)]
