@@ -143,7 +143,7 @@ def _picture(training: Training) -> Any:
     was_training = network.training
     samples: Tensor = network.eval()(latents)
     network.train(was_training)
-    return grid(samples, 8)
+    return grid(samples, columns=8)
 
 
 def table(results: Sequence[Result]) -> str:

@@ -46,7 +46,7 @@ INSTEAD = {
     "ganforge run mnist_dcgan game.d_steps=2 train.epochs=2": (
         f"ganforge run mnist_dcgan game.d_steps=2 train.epochs=2 {REFERENCE}"
     ),
-    "ganforge resume runs/mnist_dcgan/00001 train.epochs=10": (
+    "ganforge resume runs/mnist_dcgan/00001 train.epochs=20": (
         "ganforge resume runs/mnist_dcgan/00001 train.epochs=0.01"
     ),
     "ganforge -p relativistic.py run mnist_dcgan loss.use=relativistic train.epochs=1": (
