@@ -30,7 +30,7 @@ CALLBACKS = "callbacks=[{use: health}, " + ", ".join(
     f"{{use: {name}, enabled: false}}"
     for name in ("progress", "metrics", "sample_grid", "loss_plot", "checkpoint")
 ) + "]"  # fmt: skip
-HEALTHY = ("mnist_dcgan", "mnist_hinge", "mnist_r1", "mnist_wgan_gp")
+HEALTHY = ("mnist_dcgan_classic", "mnist_hinge", "mnist_r1", "mnist_wgan_gp")
 NAN_AT = 60
 
 
@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", type=Path, help="Where all changes of health are written.")
     options = parser.parse_args()
-    jobs = [("mnist_dcgan", name, seed) for name in FAULTS for seed in range(options.seeds)]
+    jobs = [("mnist_dcgan_classic", name, seed) for name in FAULTS for seed in range(options.seeds)]
     jobs += [(name, None, seed) for name in HEALTHY for seed in range(options.healthy)]
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -181,7 +181,7 @@ def _table(results: Mapping[tuple[str, str | None, int], Any], seeds: int, healt
     for name, fault in FAULTS.items():
         first = []
         for seed in range(seeds):
-            changes = results["mnist_dcgan", name, seed]
+            changes = results["mnist_dcgan_classic", name, seed]
             first.append(next((c for c in changes if c["health"] != "ok"), None))
         states = dict.fromkeys(c["health"] if c else "ok" for c in first)
         steps = ", ".join(str(c["step"]) if c else "-" for c in first)

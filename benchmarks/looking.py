@@ -58,7 +58,7 @@ def step(trainer: Trainer, *, undo: Any) -> float:
 
 def main() -> None:
     registry = load_registry()
-    name = sys.argv[1] if len(sys.argv) > 1 else "mnist_dcgan"
+    name = sys.argv[1] if len(sys.argv) > 1 else "mnist_dcgan_classic"
     recipe, _ = load(locate(name, registry), registry)
     device = choose(None)
     usual = build.prepare(recipe, device=device).trainer

@@ -40,11 +40,12 @@ SECONDS = (60.0, 300.0)
 
 CHOICES: Mapping[str, Sequence[Any]] = {
     "latent.dim": (32, 100),
-    "generator.channels": (24, 32, 48),
-    "discriminator.channels": (16, 32, 48),
-    "discriminator.norm": ("batch", "none"),
+    "generator.channels": (32, 48, 64),
+    "discriminator.channels": (32, 48, 64),
+    "generator.depth": (2, 3, 4),
+    "discriminator.depth": (1, 2),
     "loss.use": ("non_saturating", "hinge", "relativistic_average"),
-    "train.batch_size": (32, 64, 128),
+    "train.batch_size": (16, 32, 64),
     "optimizer.generator.lr": (1e-3, 2e-3, 4e-3),
     "optimizer.discriminator.lr": (1e-3, 2e-3, 4e-3),
     "optimizer.generator.betas": ([0.0, 0.99], [0.5, 0.99]),

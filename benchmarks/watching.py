@@ -54,7 +54,7 @@ def block(run: Run) -> tuple[list[float], float]:
 
 
 def main() -> None:
-    name = sys.argv[1] if len(sys.argv) > 1 else "mnist_dcgan"
+    name = sys.argv[1] if len(sys.argv) > 1 else "mnist_dcgan_classic"
     with tempfile.TemporaryDirectory() as folder:
         runs: dict[bool, Any] = {
             watched: made(name, Path(folder), watched=watched) for watched in (False, True)
