@@ -81,7 +81,8 @@ def of_recipe(name: str, overrides: Sequence[str], seed: int, threads: int) -> T
     """ganforge's engine with a recipe; samples are of the averaged weights, if it has them."""
     registry = load_registry()
     quiet = ", ".join(f"{{use: {each}, enabled: false}}" for each in OFF)
-    given = [f"seed={seed}", f"train.threads={threads}", f"callbacks=[{quiet}]", *overrides]
+    given = [f"seed={seed}", f"train.threads={threads}", f"callbacks=[{quiet}]"]
+    given += ["train.epochs=1000", *overrides]
     recipe, _ = load(locate(name, registry), registry, given)
     prepared = build.prepare(recipe, device=torch.device("cpu"))
     folder = Path(tempfile.mkdtemp())

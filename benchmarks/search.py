@@ -18,24 +18,18 @@ import argparse
 import itertools
 import json
 import random
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 import yaml
 
-from ganforge import build
+from benchmarks.quality import Trial, trial
 from ganforge.plugins import load_registry
 from ganforge.recipe.load import load
 from ganforge.recipe.shipped import locate
-from ganforge_metrics.frechet import FrechetDistance
 
-SAMPLES, REFERENCES = 10_000, 60_000
 SECONDS = (60.0, 300.0)
 
 CHOICES: Mapping[str, Sequence[Any]] = {
@@ -63,36 +57,17 @@ class Result(NamedTuple):
     Args:
         setting: What differs from the recipe.
         seed: Of the run.
-        found: Distance and steps, after each of the seconds.
+        found: Seconds, distance and steps, after each of the seconds.
     """
 
     setting: Setting
     seed: int
-    found: list[tuple[float, float, int]]
+    found: Sequence[tuple[float, float, int]]
 
 
-def trial(setting: Setting, seed: int, seconds: Sequence[float], threads: int) -> Result:
+def tried(setting: Setting, seed: int, seconds: Sequence[float], threads: int) -> Result:
     """Train a setting, and measure it after each of the seconds of training."""
-    torch.set_num_threads(threads)
-    clock = time.process_time if threads == 1 else time.perf_counter
-    registry = load_registry()
-    off = ("progress", "metrics", "sample_grid", "loss_plot", "checkpoint", "health")
-    quiet = ", ".join(f"{{use: {name}, enabled: false}}" for name in off)
-    overrides = [*setting, f"seed={seed}", "train.epochs=1000", f"callbacks=[{quiet}]"]
-    recipe, _ = load(locate(RECIPE, registry), registry, overrides)
-    prepared = build.prepare(recipe, device=torch.device("cpu"))
-    found, spent = [], 0.0
-    with tempfile.TemporaryDirectory() as folder:
-        run = build.start(prepared, Path(folder), tell=lambda line: None, quiet=True)
-        assert run.facts.evaluator is not None
-        evaluator = run.facts.evaluator([FrechetDistance()], REFERENCES)
-        for limit in seconds:
-            while spent < limit:
-                began = clock()
-                run.trainer.step()
-                spent += clock() - began
-            measured = evaluator.evaluate_run(run, count=SAMPLES, seed=0, floor=False)
-            found.append((limit, measured.values["frechet_distance"], run.clock.step))
+    found = trial(Trial(RECIPE, setting, seed, seconds, threads, None)).found
     return Result(setting, seed, found)
 
 
@@ -159,7 +134,7 @@ def main() -> None:
     results: list[Result] = []
     with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool:
         futures = [
-            pool.submit(trial, setting, seed, asked.seconds, asked.threads)
+            pool.submit(tried, setting, seed, asked.seconds, asked.threads)
             for setting, seed in jobs
         ]
         for future in futures:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -55,10 +56,7 @@ def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
     Raises:
         GanforgeError: They do not, or the data cannot be read.
     """
-    execution = Execution(device, chosen(recipe.train.precision, device), recipe.train.compile)
-    if device.type == "cpu":
-        set_threads(recipe.train.threads)
-        keep_memory()
+    execution = _execution(recipe, device)
     streams = Streams(recipe.head.seed)
     latent = Latent(**recipe.latent.model_dump())
     dataset: AnyDataset = construct(recipe.dataset)
@@ -90,16 +88,12 @@ def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
         name: construct(spec, params=list(networks[name].parameters()))
         for name, spec in recipe.optimizers.items()
     }
-    schedules = _schedules(recipe, game, optimizers, settings.total_steps)
-    averages = {}
-    if recipe.ema:
-        averages[game.sampler] = Average(networks[game.sampler], **recipe.ema.model_dump())
     trainer = Trainer(
         game=game,
         networks=networks,
         optimizers=optimizers,
-        schedules=schedules,
-        averages=averages,
+        schedules=_schedules(recipe, game, optimizers, settings.total_steps),
+        averages=_averages(recipe, game, networks),
         feed=feed,
         latent=latent,
         streams=streams,
@@ -108,6 +102,20 @@ def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
         execution=execution,
     )
     return Prepared(recipe, dataset, trainer, try_out(recipe, trainer, dataset))
+
+
+def _execution(recipe: Recipe, device: torch.device) -> Execution:
+    """How plays are carried out; on a CPU, threads and memory are set for the whole process."""
+    if device.type == "cpu":
+        set_threads(recipe.train.threads)
+        keep_memory()
+    return Execution(device, chosen(recipe.train.precision, device), recipe.train.compile)
+
+
+def _averages(recipe: Recipe, game: Game, networks: dict[str, nn.Module]) -> dict[str, Average]:
+    if recipe.ema is None:
+        return {}
+    return {game.sampler: Average(networks[game.sampler], **recipe.ema.model_dump())}
 
 
 def start(
