@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,8 +68,8 @@ def long_run(steps: int, folder: Path) -> list[tuple[int, float, float]]:
     return watch.rows
 
 
-def growth(rounds: int) -> list[list[str]]:
-    """The time of a step as the batch doubles, and as the width does."""
+def growth(rounds: int) -> list[tuple[str, float, float]]:
+    """As the batch doubles, and as the width does: a step's milliseconds, a sample's µs."""
     images = loops.mnist(choose(None))
     grown = {
         f"width {width}, batch {batch}": loops.Task(images, channels=width, batch_size=batch)
@@ -76,13 +77,10 @@ def growth(rounds: int) -> list[list[str]]:
     }
     sides = {name: turns.steps_of(engine(task, []).step) for name, task in grown.items()}
     found = turns.in_turn(sides, rounds=rounds, steps=3)
+    medians = {name: statistics.median(times) for name, times in found.items()}
     return [
-        [
-            name,
-            f"{1e3 * statistics.median(times):.1f}",
-            f"{1e6 * statistics.median(times) / grown[name].batch_size:.0f}",
-        ]
-        for name, times in found.items()
+        (name, 1e3 * median, 1e6 * median / grown[name].batch_size)
+        for name, median in medians.items()
     ]
 
 
@@ -102,8 +100,8 @@ def write_shards(folder: Path, count: int, channels: int) -> float:
     return size / 1e9
 
 
-def streaming(folder: Path, *, channels: int, workers: int, steps: int) -> list[str]:
-    """Milliseconds of a step, and how many of them it waits for its batch."""
+def streaming(folder: Path, *, channels: int, workers: int, steps: int) -> tuple[int, float, float]:
+    """Workers, milliseconds of a step, and how many of them it waits for its batch."""
     images = np.zeros((1, channels, 64, 64), np.uint8)
     task = loops.Task(torch.from_numpy(images), channels=32, batch_size=64)
     data = f"dataset={{use: shards, root: {folder}}}"
@@ -126,12 +124,7 @@ def streaming(folder: Path, *, channels: int, workers: int, steps: int) -> list[
         trainer.step()
     taken = time.perf_counter() - began
     trainer.feed.close()
-    return [
-        str(workers),
-        f"{1e3 * taken / steps:.1f}",
-        f"{1e3 * sum(waits) / steps:.2f}",
-        f"{sum(waits) / taken:.2%}",
-    ]
+    return workers, 1e3 * taken / steps, 1e3 * sum(waits) / steps
 
 
 def main() -> None:
@@ -141,30 +134,39 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1_000_000, help="%(default)s")
     parser.add_argument("--channels", type=int, default=3, help="Of the images; %(default)s")
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--json", type=Path, help="Where the numbers are kept")
     parser.add_argument("--folder", type=Path, help="Where the shards go, and are deleted again")
     asked = parser.parse_args()
     parts: Sequence[str] = asked.parts or ("steps", "growth", "data")
     print(turns.said())
+    found: dict[str, Any] = {}
     home = Path(tempfile.mkdtemp(dir=asked.folder))
     try:
         if "steps" in parts:
-            rows = long_run(asked.steps, home / "run")
+            found["steps"] = rows = long_run(asked.steps, home / "run")
             print(f"\n{asked.steps:,} steps of a DCGAN of width 2, batches of 8\n")
             cells = [[f"{step:,}", f"{ms:.2f}", f"{mb:.1f}"] for step, ms, mb in rows]
             print(markdown(["step", "ms a step", "MB"], cells))
         if "growth" in parts:
+            found["growth"] = grown = growth(5)
             print("\nDCGAN on 28x28 images\n")
-            print(markdown(["networks", "ms a step", "µs a sample"], growth(5)))
+            cells = [[name, f"{ms:.1f}", f"{each:.0f}"] for name, ms, each in grown]
+            print(markdown(["networks", "ms a step", "µs a sample"], cells))
         if "data" in parts:
             size = write_shards(home, asked.images, asked.channels)
             print(f"\n{asked.images:,} images of 64x64 in shards, {size:.1f} GB; batches of 64\n")
-            rows_of = [
+            found["data"] = streamed = [
                 streaming(home, channels=asked.channels, workers=workers, steps=60)
                 for workers in asked.workers
             ]
-            print(markdown(["workers", "ms a step", "ms waited", "share"], rows_of))
+            cells = [
+                [str(workers), f"{ms:.1f}", f"{waited:.2f}", f"{waited / ms:.2%}"]
+                for workers, ms, waited in streamed
+            ]
+            print(markdown(["workers", "ms a step", "ms waited", "share"], cells))
     finally:
         shutil.rmtree(home)
+    turns.write(asked.json, found)
 
 
 if __name__ == "__main__":

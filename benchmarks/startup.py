@@ -8,6 +8,7 @@ written and their caches filled, as on a user's second call.
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -17,6 +18,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from benchmarks import turns
 
 PLUGINS = 50
 ROUNDS = 15
@@ -169,9 +172,14 @@ def show_training(found: Mapping[str, list[float]]) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, help="Where the numbers are kept")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         times = measure(Path(folder))
         training = measure_training(Path(folder))
+    looking = {f"{name}, {title}": measured for (name, title), measured in times.items()}
+    turns.write(asked.json, {"startup": {**looking, **training}})
     print(f"medians of {ROUNDS} rounds on {os.cpu_count()} cores, times bare (fastest, slowest)")
     for (name, title), measured in times.items():
         median = statistics.median(measured)
