@@ -21,6 +21,7 @@ import ganforge
 from ganforge.engine.calling import asks_for, call
 from ganforge.engine.files import write_atomic
 from ganforge.engine.latent import Latent
+from ganforge.engine.layout import has_channels_last, lay_out
 from ganforge.engine.memory import ran_out
 from ganforge.errors import GanforgeError, PluginError, UsageError
 from ganforge.options import read_signature
@@ -96,7 +97,10 @@ def write(path: Path, network: nn.Module, facts: dict[str, Any]) -> None:
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, value in network.state_dict().items()
     }
-    metadata = {_KEY: json.dumps({"format": FORMAT, "ganforge": ganforge.__version__, **facts})}
+    head = {"format": FORMAT, "ganforge": ganforge.__version__}
+    # Read back it computes as it did, to the last bit.
+    last = {"channels_last": True} if has_channels_last(network) else {}
+    metadata = {_KEY: json.dumps({**head, **facts, **last})}
     write_atomic(path, safetensors.torch.save(tensors, metadata))
 
 
@@ -132,6 +136,8 @@ def read(path: Path, registry: Registry, *, device: torch.device) -> Exported:
         _check_size(path, lambda: target(**options, **injected), tensors)
         network = target(**options, **injected)
         network.load_state_dict(tensors)
+        if facts.get("channels_last") is True:
+            lay_out([network], "channels_last")
     except GanforgeError:
         raise
     except Exception as error:

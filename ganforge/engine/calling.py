@@ -58,9 +58,11 @@ def _full(output: Any) -> Any:
     if isinstance(output, Tensor):
         return output.float() if output.dtype == torch.bfloat16 else output
     if isinstance(output, Mapping):
-        return {name: _full(value) for name, value in output.items()}
+        full = {name: _full(value) for name, value in output.items()}
+        return full if any(full[name] is not output[name] for name in full) else output
     if isinstance(output, list | tuple):
-        return [_full(value) for value in output]
+        values = [_full(value) for value in output]
+        return values if any(a is not b for a, b in zip(values, output, strict=True)) else output
     return output
 
 

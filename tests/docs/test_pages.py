@@ -98,7 +98,7 @@ def test_the_quick_start(tmp_path: Path) -> None:
     with Image.open(tmp_path / "digits.png") as picture:
         assert picture.size == (8 * 30 + 2, 8 * 30 + 2)
     changed = read_file(tmp_path / "runs" / "mnist_dcgan" / "00002" / "recipe.yaml").value
-    assert changed["generator"] == {"use": "dcgan_fast", "channels": 96, "depth": 2, "patch": 4}
+    assert changed["generator"] == {"use": "dcgan_fast", "channels": 96, "depth": 3, "patch": 4}
 
 
 def test_the_quick_start_installs_as_the_readme_does() -> None:

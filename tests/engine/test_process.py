@@ -16,7 +16,7 @@ from ganforge.engine.process import keep_memory
 print({kept})
 def work():
     for _ in range(20):
-        parts = [torch.ones(6_000_000) for _ in range(4)]
+        parts = [torch.ones(12_000_000) for _ in range(2)]
 work()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 work()
@@ -37,7 +37,7 @@ def said(code: str, **environment: str) -> list[str]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
 def test_freed_memory_is_not_mapped_again() -> None:
-    """24 MB four times over: without it, the system hands out and zeroes every page anew."""
+    """48 MB twice over: without it, the system maps and zeroes every page anew."""
     usual = int(said(FAULTS.format(kept="''"))[-1])
     kept, faults = said(FAULTS.format(kept="keep_memory()"))
     assert kept == "True"

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from ganforge.api import AdversarialLoss, Batch, Dataset, Phase, Regularizer, Term
 from ganforge.engine.backward import Backward
+from ganforge.engine.execution import Execution
 from ganforge.engine.feed import ResidentFeed
 from ganforge.engine.freezing import Freezer
 from ganforge.engine.latent import Latent
+from ganforge.engine.parts import Parts
 from ganforge.engine.streams import Streams
 from ganforge.engine.trainer import Settings, Trainer
 from ganforge.plugins import load_registry
@@ -114,7 +116,8 @@ def gradients(
         latent=DoubleLatent(DIM),
         streams=Streams(0),
         micro_batches=1,
-        device=CPU,
+        execution=Execution(CPU),
+        parts=Parts(),
     )
     Freezer(made).learn(phase.learns)
     batch = Batch(images().double())
