@@ -41,7 +41,8 @@ def a_run(task: loops.Task, folder: Path, *, steps: int, reuse_fakes: bool) -> R
     ]
     recipe, _ = load(locate("mnist_dcgan", registry), registry, overrides)
     folder.mkdir()
-    return build.start(build.prepare(recipe, device=choose(None)), folder, tell=print)
+    prepared = build.prepare(recipe, device=choose(None))
+    return build.start(prepared, folder, tell=lambda line: None)
 
 
 def measure(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ganforge.api import Callback, Every, Run, UsageError, Values, write_atomic
-from ganforge_callbacks.metrics import FILE, Metrics, read_rows
+from ganforge_callbacks.metrics import FILE, Metrics, each_row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ def smoothed(values: Series, window: int) -> Series:
 def read_losses(path: Path) -> dict[str, tuple[Series, Series]]:
     """For every phase the steps and the losses that a metrics file holds."""
     found: dict[str, tuple[list[float], list[float]]] = {}
-    for row in read_rows(path):
+    for row in each_row(path):
         for key, value in row.items():
             if key.endswith("/loss") and isinstance(value, int | float):
                 steps, losses = found.setdefault(key.removesuffix("/loss"), ([], []))
@@ -46,9 +46,12 @@ def read_losses(path: Path) -> dict[str, tuple[Series, Series]]:
 
 def read_spans(path: Path) -> list[tuple[str, int, int]]:
     """The states of a run's health that were not ok: name, first step, last step."""
-    rows = read_rows(path)
-    changes = [row for row in rows if "health" in row]
-    ends = [row["step"] for row in changes[1:]] + [row["step"] for row in rows[-1:]]
+    changes, last = [], 0
+    for row in each_row(path):
+        last = row["step"]
+        if "health" in row:
+            changes.append(row)
+    ends = [row["step"] for row in changes[1:]] + [last]
     return [
         (str(row["health"]), int(row["step"]), int(end))
         for row, end in zip(changes, ends, strict=False)
