@@ -56,7 +56,8 @@ class Freezer:
         for parameter, learns in parameters:
             parameter.requires_grad_(learns)
         for norm, learns in norms:
-            norm.track_running_stats = learns
+            # Assigned to a module, it would be compared with every kind of thing a module may own.
+            norm.__dict__["track_running_stats"] = learns
 
     def _wanted(self, learning: frozenset[str], before: frozenset[str] | None = None) -> Changes:
         """What learns and what does not; if it is known what did before, only what differs."""

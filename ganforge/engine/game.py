@@ -93,9 +93,15 @@ class Phase:
         """The networks whose passes have graphs in a play: those that learn or are prepared."""
         return self.learns + (self.prepares if repeat == self.repeats - 1 else ())
 
-    def due_terms(self, play: int) -> list[Term]:
+    def due_terms(self, play: int) -> Sequence[Term]:
         """The terms that are computed in the ``play``-th play of this phase (from 0)."""
+        if not self._has_lazy_terms:
+            return self.terms
         return [term for term in self.terms if play % term.every == 0]
+
+    @cached_property
+    def _has_lazy_terms(self) -> bool:
+        return any(term.every > 1 for term in self.terms)
 
 
 class Game(ABC):

@@ -42,24 +42,42 @@ class Gradients:
 
     def finite(self, names: Iterable[str]) -> bool:
         """Whether all gradients of some networks are finite, at once; a device is waited for."""
-        return all(
-            math.isfinite(self._mark(found, told=False).item())
-            for _, found in self._found(names)
-            if found
-        )
+        for _, found in self._found(names):
+            if not found:
+                continue
+            bad = self._flag(found)
+            if bad is None:
+                if not math.isfinite(_norm(found).item()):
+                    return False
+            elif bad.item():
+                bad.zero_()
+                return False
+        return True
 
-    def _mark(self, gradients: list[Tensor], *, told: bool = True) -> Tensor:
-        """A number that is finite if they are; if it is not ``told`` to anybody, it may change."""
+    def _mark(self, gradients: list[Tensor]) -> Tensor:
+        """A number that is finite if they are."""
+        bad = self._flag(gradients)
+        if bad is None:
+            return _norm(gradients)
+        mark = 1.0 / (1.0 - bad)
+        bad.zero_()
+        return mark
+
+    def _flag(self, gradients: list[Tensor]) -> Tensor | None:
+        """1 if one of them is not finite, else 0, or None where there is no kernel for them.
+
+        The next call takes this very tensor to be 0.
+        """
         device = gradients[0].device
         if device not in self._scratch:
             self._scratch[device] = torch.zeros((), device=device), torch.ones((), device=device)
         bad, one = self._scratch[device]
-        bad.zero_()
         try:
             torch._amp_foreach_non_finite_check_and_unscale_(gradients, bad, one)
         except (RuntimeError, NotImplementedError):  # sparse, complex, or a device without it
-            return _norm(gradients)
-        return one / (one - bad) if told else bad.div_(1.0 - bad)
+            bad.zero_()
+            return None
+        return bad
 
     def clip(self, name: str, largest: float, norm: Tensor) -> None:
         """Scale a network's gradient down to a norm."""

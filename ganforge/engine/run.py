@@ -148,8 +148,7 @@ class Run:
             values = self.trainer.step(lambda: self.stopping)
             with self.trainer.parts("callbacks"):
                 for name, callback in self.callbacks.items():
-                    with self._saver.going_on(f"callback '{name}'"):
-                        callback.on_step(self, values)
+                    self._saver.going_on(f"callback '{name}'", callback.on_step, self, values)
         except Interrupted:
             return
         except NotFiniteError:
@@ -168,8 +167,7 @@ class Run:
             why, self._gone_wrong = self._gone_wrong, None
             self._go_back(GanforgeError(why))
         elif self._save_wanted:
-            with self._saver.going_on("checkpoint"):
-                self.save()
+            self._saver.going_on("checkpoint", self.save)
 
     def _go_back(self, error: GanforgeError) -> None:
         """Load the newest checkpoint, and go on from there with other random numbers.
@@ -197,8 +195,7 @@ class Run:
             callback.on_rollback(self)
 
     def _end(self, name: str, callback: Callback) -> None:
-        with self._saver.going_on(f"callback '{name}'"):
-            callback.on_end(self)
+        self._saver.going_on(f"callback '{name}'", callback.on_end, self)
 
     def request_stop(self, reason: StopReason) -> None:
         """End the run before its next batch; within a step too, which is finished on resume.
@@ -216,9 +213,9 @@ class Run:
         Args:
             row: Numbers, texts, None, and lists of such, by name.
         """
+        told = {"step": self.clock.step, **row}
         for name, callback in self.callbacks.items():
-            with self._saver.going_on(f"callback '{name}'"):
-                callback.on_record(self, {"step": self.clock.step, **row})
+            self._saver.going_on(f"callback '{name}'", callback.on_record, self, dict(told))
 
     def tell(self, line: str) -> None:
         """Tell the user a line, beside the progress."""

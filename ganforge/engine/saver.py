@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -62,8 +61,7 @@ class Saver:
         averages = {f"average of {n}": a.network for n, a in run.trainer.averages.items()}
         check_weights({**run.trainer.networks, **averages}, clock.step)
         for name, callback in run.callbacks.items():
-            with self.going_on(f"callback '{name}'"):
-                callback.before_save(run)
+            self.going_on(f"callback '{name}'", callback.before_save, run)
         state = run.state_dict()
         check_plain(state)
         manifest = {"step": clock.step, "epoch": clock.epoch, **self.manifest}
@@ -100,11 +98,16 @@ class Saver:
         if checkpoint.steps(self.folder):
             self._tell(f"Saved is {self._newest()}. To go on from there: {self._resume}")
 
-    @contextmanager
-    def going_on(self, what: str) -> Iterator[None]:
-        """Training goes on without a file that cannot be written; that is told once."""
+    def going_on(self, what: str, call: Callable[..., None], *given: Any) -> None:
+        """Make a call; training goes on without a file that cannot be written: that is told once.
+
+        Args:
+            what: Who makes the file.
+            call: What is called.
+            given: With these arguments.
+        """
         try:
-            yield
+            call(*given)
         except OSError as error:
             if what not in self._told:
                 self._told.add(what)
@@ -113,7 +116,8 @@ class Saver:
                     "goes on"
                 )
         else:
-            self._told.discard(what)
+            if self._told:
+                self._told.discard(what)
 
     def tell_skipped(self) -> None:
         """Tell which updates were left out since the last call."""

@@ -143,13 +143,18 @@ class Trainer:
             clips=settings.clip_grad_norm is not None,
             wait=device.type != "cuda" if wait is None else wait,
         )
+        self._turns = [(phase, repeat) for phase in self.phases for repeat in range(phase.repeats)]
+        self._all_due = all(phase.every == 1 for phase in self.phases)
+        self._clock = Clock(0, settings.total_steps, self.steps_per_epoch)
         self.watch_every = 0
         """The period of the steps that somebody looks at closely, or 0."""
         check_phases(self.phases, self.optimizers)
 
     @property
     def clock(self) -> Clock:
-        return Clock(self.step_count, self.settings.total_steps, self.steps_per_epoch)
+        if self._clock.step != self.step_count:
+            self._clock = Clock(self.step_count, self.settings.total_steps, self.steps_per_epoch)
+        return self._clock
 
     def step(self, stopping: Callable[[], bool] = lambda: False) -> Values:
         """Play every phase that is due once through and advance by one step.
@@ -164,7 +169,8 @@ class Trainer:
         self.judge.settle(wait=False)
         every = self.watch_every
         self.backward.watched = every > 0 and (self.step_count + 1) % every == 0
-        for phase, repeat in self._due()[self._played :]:
+        due = self._due()
+        for phase, repeat in due[self._played :] if self._played else due:
             self.freezer.learn(phase.graphs(repeat))
             self._tally.add(phase.name, self._play_once(phase, repeat, stopping))
             self._played += 1
@@ -180,12 +186,9 @@ class Trainer:
 
     def _due(self) -> list[tuple[Phase, int]]:
         """The plays of the present step: phases and which of their repeats."""
-        return [
-            (phase, repeat)
-            for phase in self.phases
-            if self.step_count % phase.every == 0
-            for repeat in range(phase.repeats)
-        ]
+        if self._all_due:
+            return self._turns
+        return [turn for turn in self._turns if self.step_count % turn[0].every == 0]
 
     @property
     def execution(self) -> Execution:

@@ -25,7 +25,7 @@ class Buffers:
     def __init__(self, networks: Iterable[nn.Module]) -> None:
         modules = dict.fromkeys(module for network in networks for module in network.modules())
         self._modules = [module for module in modules if module._buffers]
-        self._copies: dict[tuple[int, ...], list[Tensor]] = {}
+        self._copies: dict[tuple[int, ...], tuple[list[Tensor], list[Tensor]]] = {}
 
     def __call__(self) -> list[Tensor]:
         """Those that may change now: not of frozen batch norms."""
@@ -40,14 +40,19 @@ class Buffers:
     @torch.no_grad()
     def copied(self, buffers: list[Tensor]) -> list[Tensor]:
         """Copies of some, in memory that the next copies of the same will be in."""
-        key = tuple(map(id, buffers))
-        copies = self._copies.get(key)
-        if copies is None or any(c.shape != b.shape for c, b in zip(copies, buffers, strict=True)):
-            others = self._copies if len(self._copies) < MOST_COPIES else {}
-            self._copies = {**others, key: [buffer.clone() for buffer in buffers]}
-        elif buffers:
-            torch._foreach_copy_(copies, buffers)
-        return self._copies[key]
+        if not buffers:
+            return []
+        key = tuple(map(id, buffers))  # nobody else can have these ids: the buffers are kept
+        if key in self._copies:
+            _, copies = self._copies[key]
+            # Lazy modules give the same buffer another shape.
+            if [each.shape for each in copies] == [buffer.shape for buffer in buffers]:
+                torch._foreach_copy_(copies, buffers)
+                return copies
+        others = self._copies if len(self._copies) < MOST_COPIES else {}
+        copies = [buffer.clone() for buffer in buffers]
+        self._copies = {**others, key: (buffers, copies)}
+        return copies
 
 
 class Undo:

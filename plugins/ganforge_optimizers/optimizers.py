@@ -13,6 +13,7 @@ from torch import optim
 from ganforge.api import UsageError
 from ganforge_optimizers.common import NotNegative, Parameters, Rate, Share
 from ganforge_optimizers.common import has_fused as _fused
+from ganforge_optimizers.quick import QuickAdam, QuickAdamW
 
 
 def adam(
@@ -33,7 +34,7 @@ def adam(
         weight_decay: Weight of the squared norm of the parameters, whose gradient is added.
         amsgrad: Divide by the largest mean square so far (Reddi et al. 2018).
     """
-    return optim.Adam(params, lr, betas, eps, weight_decay, amsgrad=amsgrad, fused=_fused(params))
+    return QuickAdam(params, lr, betas, eps, weight_decay, amsgrad=amsgrad, fused=_fused(params))
 
 
 def adamw(
@@ -54,7 +55,7 @@ def adamw(
         weight_decay: Share of each parameter, times ``lr``, that a step takes off.
         amsgrad: Divide by the largest mean square so far (Reddi et al. 2018).
     """
-    return optim.AdamW(params, lr, betas, eps, weight_decay, amsgrad=amsgrad, fused=_fused(params))
+    return QuickAdamW(params, lr, betas, eps, weight_decay, amsgrad=amsgrad, fused=_fused(params))
 
 
 def rmsprop(
