@@ -35,15 +35,16 @@ class Freezer:
                     norms.setdefault(module, set()).add(name)
         self._parameters = list(parameters.items())
         self._norms = list(norms.items())
-        self._learning: frozenset[str] | None = None
+        self.learning: frozenset[str] | None = None
+        """The networks that learn now, if that was said already."""
         self._changes: dict[tuple[frozenset[str], frozenset[str]], Changes] = {}
 
     def learn(self, names: Iterable[str]) -> None:
         """Let the networks of these names learn and freeze all others."""
-        learning, before = frozenset(names), self._learning
+        learning, before = frozenset(names), self.learning
         if learning == before:
             return
-        self._learning = learning
+        self.learning = learning
         if before is None:  # nobody knows what others have left
             parameters, norms = self._wanted(learning)
             changes = [(p, learns) for p, learns in parameters if p.requires_grad != learns], norms

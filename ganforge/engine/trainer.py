@@ -205,7 +205,7 @@ class Trainer:
         if key not in self._stateful:
             stateful = [term.function for term in terms if hasattr(term.function, "state_dict")]
             self._stateful[key] = [*([self.game] if self.game.has_state else []), *stateful]
-        return Undo(self._buffers, self._stateful[key])
+        return Undo(self._buffers, self._stateful[key], self.freezer.learning)
 
     def _play_once(self, phase: Phase, repeat: int, stopping: Callable[[], bool]) -> Values:
         """One optimizer step of the networks that learn in this phase."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import torch
@@ -25,17 +25,26 @@ class Buffers:
     def __init__(self, networks: Iterable[nn.Module]) -> None:
         modules = dict.fromkeys(module for network in networks for module in network.modules())
         self._modules = [module for module in modules if module._buffers]
+        self._owners: dict[Hashable, list[dict[str, Tensor | None]]] = {}
         self._copies: dict[tuple[int, ...], tuple[list[Tensor], list[Tensor]]] = {}
 
-    def __call__(self) -> list[Tensor]:
-        """Those that may change now: not of frozen batch norms."""
-        return [
-            buffer
-            for module in self._modules
-            if module.__dict__.get("track_running_stats", True)
-            for buffer in module._buffers.values()
-            if buffer is not None
-        ]
+    def __call__(self, learning: Hashable = None) -> list[Tensor]:
+        """Those that may change now: not of frozen batch norms.
+
+        Args:
+            learning: Which networks learn, where that decides what is frozen, so that it is looked
+                up once for each; or None.
+        """
+        owners = self._owners.get(learning)
+        if owners is None:
+            owners = [
+                module._buffers
+                for module in self._modules
+                if module.__dict__.get("track_running_stats", True)
+            ]
+            if learning is not None:
+                self._owners[learning] = owners
+        return [buffer for each in owners for buffer in each.values() if buffer is not None]
 
     @torch.no_grad()
     def copied(self, buffers: list[Tensor]) -> list[Tensor]:
@@ -64,10 +73,13 @@ class Undo:
     Args:
         buffers: Of all networks that may take part.
         owners: Whatever else has a state that a play may change.
+        learning: As ``buffers`` takes it.
     """
 
-    def __init__(self, buffers: Buffers, owners: Iterable[Any] = ()) -> None:
-        self._buffers = buffers()
+    def __init__(
+        self, buffers: Buffers, owners: Iterable[Any] = (), learning: Hashable = None
+    ) -> None:
+        self._buffers = buffers(learning)
         self._before = buffers.copied(self._buffers)
         self._states = [(owner, copy.deepcopy(owner.state_dict())) for owner in owners]
 
