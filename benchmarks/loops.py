@@ -77,6 +77,7 @@ class Task:
         network = f"{{use: dcgan, channels: {self.channels}}}"
         adam = f"{{use: adam, lr: {self.lr}, betas: {list(self.betas)}}}"
         return [
+            "game={use: two_player}",
             f"generator={network}",
             f"discriminator={network}",
             f"optimizer={{generator: {adam}, discriminator: {adam}}}",
