@@ -30,7 +30,7 @@ CALLBACKS = "callbacks=[{use: health}, " + ", ".join(
     f"{{use: {name}, enabled: false}}"
     for name in ("progress", "metrics", "sample_grid", "loss_plot", "checkpoint")
 ) + "]"  # fmt: skip
-HEALTHY = ("mnist_dcgan_classic", "mnist_hinge", "mnist_r1", "mnist_wgan_gp")
+HEALTHY = ("mnist_dcgan", "mnist_dcgan_classic", "mnist_hinge", "mnist_r1", "mnist_wgan_gp")
 NAN_AT = 60
 
 
