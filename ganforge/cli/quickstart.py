@@ -37,6 +37,10 @@ class StandIn(ModuleType):
         return fn if fn is not None else lambda function: function
 
     def __getattr__(self, name: str) -> Any:
+        # Python's own tools ask every module for such names, in the middle of an import too, where
+        # the real module could not be imported. Only a package's path is asked for by who needs it.
+        if name.startswith("__") and name != "__path__":
+            raise AttributeError(f"module {NAME!r} has no attribute {name!r}")
         return getattr(make_way(), name)
 
 

@@ -55,3 +55,12 @@ def test_where_it_is_already_it_stays() -> None:
         "put_off_compiler(); print(type(sys.modules['torch._dynamo']).__name__)"
     )
     assert said(code) == ["module"]
+
+
+@pytest.mark.slow
+def test_what_asks_every_module_where_it_comes_from_leaves_it_there() -> None:
+    look = "\nimport inspect; inspect.getmodule(compile('', 'nowhere', 'exec'))"
+    look += "\nprint(type(sys.modules['torch._dynamo']) is StandIn)"
+    assert said(TRAIN + look) == ["True", "False", "True"]
+    compare = "\nimport torch.testing; torch.testing.assert_close(torch.ones(2), torch.ones(2))"
+    assert said(TRAIN + compare + "\nprint('same')") == ["True", "False", "same"]
