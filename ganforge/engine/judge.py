@@ -25,7 +25,7 @@ Update = Callable[[Optimizer], None]
 """Steps an optimizer, or not."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Played:
     """A play whose gradients are there and whose optimizers have not stepped.
 

@@ -18,7 +18,7 @@ from ganforge.engine.latent import Latent
 from ganforge.engine.streams import Streams
 
 
-@dataclass
+@dataclass(frozen=True)
 class Draw:
     """The random numbers of one micro-batch.
 
@@ -66,7 +66,7 @@ class Draw:
         return numbers if whole else numbers[self.where]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Play:
     """What the engine knows about one micro-batch of one phase.
 

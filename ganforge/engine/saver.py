@@ -116,8 +116,7 @@ class Saver:
                     "goes on"
                 )
         else:
-            if self._told:
-                self._told.discard(what)
+            self._told.discard(what)
 
     def tell_skipped(self) -> None:
         """Tell which updates were left out since the last call."""

@@ -144,7 +144,6 @@ class Trainer:
             wait=device.type != "cuda" if wait is None else wait,
         )
         self._turns = [(phase, repeat) for phase in self.phases for repeat in range(phase.repeats)]
-        self._all_due = all(phase.every == 1 for phase in self.phases)
         self._clock = Clock(0, settings.total_steps, self.steps_per_epoch)
         self.watch_every = 0
         """The period of the steps that somebody looks at closely, or 0."""
@@ -169,8 +168,7 @@ class Trainer:
         self.judge.settle(wait=False)
         every = self.watch_every
         self.backward.watched = every > 0 and (self.step_count + 1) % every == 0
-        due = self._due()
-        for phase, repeat in due[self._played :] if self._played else due:
+        for phase, repeat in self._due()[self._played :]:
             self.freezer.learn(phase.graphs(repeat))
             self._tally.add(phase.name, self._play_once(phase, repeat, stopping))
             self._played += 1
@@ -186,8 +184,6 @@ class Trainer:
 
     def _due(self) -> list[tuple[Phase, int]]:
         """The plays of the present step: phases and which of their repeats."""
-        if self._all_due:
-            return self._turns
         return [turn for turn in self._turns if self.step_count % turn[0].every == 0]
 
     @property

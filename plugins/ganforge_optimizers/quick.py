@@ -16,8 +16,6 @@ from torch import Tensor, optim
 from torch.autograd import profiler
 from torch.optim import optimizer as shared
 
-Kernel = Callable[..., None]
-
 
 def _with_hooks(step: Any) -> Any:
     """A step that calls the hooks, as torch makes one of each class when it is first used."""
@@ -28,12 +26,7 @@ _TORCHS = _with_hooks(optim.Adam.step)
 
 
 class QuickAdam(optim.Adam):
-    """Adam: the same numbers and the same state as of ``torch.optim.Adam`` with ``fused=True``.
-
-    Args:
-        args: As of ``torch.optim.Adam``.
-        options: As of ``torch.optim.Adam``.
-    """
+    """Adam, made as ``torch.optim.Adam`` is, with the same numbers and the same state."""
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every weight that has a gradient."""
@@ -62,10 +55,9 @@ class QuickAdam(optim.Adam):
         if group["capturable"] or not isinstance(group["lr"], float):
             return False
         weights, state = group["params"], self.state
-        first = weights[0]
-        return all(
-            weight.device == first.device
-            and weight.dtype == first.dtype
+        return bool(weights) and all(
+            weight.device == weights[0].device
+            and weight.dtype == weights[0].dtype
             and weight in state
             and weight.grad is not None
             and not weight.grad.is_sparse

@@ -92,6 +92,25 @@ def test_either_goes_on_from_the_state_of_the_other(way: Any) -> None:
     assert_same(both)
 
 
+def test_groups_may_be_empty_or_have_rates_of_their_own() -> None:
+    both = []
+    for made in (QuickAdam, optim.Adam):
+        network = Net()
+        groups: list[dict[str, Any]] = [
+            {"params": network.first.parameters(), "lr": 0.1, "betas": (0.1, 0.2)},
+            {"params": network.second.parameters(), "weight_decay": 0.3},
+            {"params": []},
+        ]
+        both.append((network, made(groups, fused=True)))
+    for step in range(3):
+        for network, optimizer in both:
+            network.learn(step)
+            optimizer.step()
+            if step == 0:
+                del optimizer.param_groups[2]  # the rest goes the short way
+        assert_same(both)
+
+
 @pytest.mark.parametrize("bad", [0.0, 1.0])
 def test_the_kernel_can_be_told_to_leave_a_step_out(bad: float) -> None:
     both = pair(*WAYS[0])
