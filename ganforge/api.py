@@ -18,7 +18,7 @@ from ganforge.engine.latent import Latent
 from ganforge.engine.round import Draw, Play, Round
 from ganforge.engine.run import Run
 from ganforge.engine.show import Panel, Show, class_rows
-from ganforge.engine.tally import Values
+from ganforge.engine.tally import Later, Scalar, Values
 from ganforge.errors import DataError, GanforgeError, PluginError, UsageError
 from ganforge.evaluation.evaluator import Evaluation, improves
 from ganforge.evaluation.evidence import Evidence
@@ -46,6 +46,7 @@ __all__ = [
     "Game",
     "GanforgeError",
     "Latent",
+    "Later",
     "MapDataset",
     "Metric",
     "MetricOption",
@@ -58,6 +59,7 @@ __all__ = [
     "Regularizer",
     "Round",
     "Run",
+    "Scalar",
     "Show",
     "Side",
     "Term",

@@ -52,7 +52,8 @@ class Every:
         """Whether the step just completed ends a period."""
         if self.unit == "steps":
             return clock.step % self.count == 0
-        return any(epoch % self.count == 0 for epoch in clock.ended_epochs)
+        ended = clock.ended_epochs  # by far the most steps end none
+        return bool(ended) and any(epoch % self.count == 0 for epoch in ended)
 
     def __str__(self) -> str:
         return f"{self.count} {self.unit if self.count != 1 else self.unit[:-1]}"

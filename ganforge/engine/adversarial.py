@@ -13,7 +13,11 @@ from ganforge.engine.augmentation import Augmentation, Side
 from ganforge.engine.calling import call
 from ganforge.engine.game import judge_scores
 from ganforge.engine.round import Play, Round
+from ganforge.engine.tally import Later, Scalar
 from ganforge.engine.undo import Buffers, Undo
+
+KEPT = 4096
+"""Of more scores than these D(x) is computed at once, so that nobody holds them meanwhile."""
 
 __all__ = ["AdversarialLoss", "AdversarialRound", "Regularizer", "Side"]
 
@@ -151,7 +155,7 @@ class AdversarialRound(Round):
         """The discriminator's logits for the real or the fake samples, ``(N,)``."""
         return self.outputs(side)["logits"]
 
-    def observe(self) -> dict[str, Tensor]:
+    def observe(self) -> dict[str, Scalar]:
         """D(x) as ``belief_real`` and D(G(z)) as ``belief_fake``, where they were computed.
 
         In a watched play also, where both sides were judged: ``accuracy``, the share of scores that
@@ -160,7 +164,7 @@ class AdversarialRound(Round):
         beside how much reals do.
         """
         found = {
-            f"belief_{side}": self.belief(heads["logits"].detach()).mean()
+            f"belief_{side}": self._believed(heads["logits"].detach())
             for side, heads in self._judged.items()
         }
         if self.play.watched:
@@ -170,6 +174,11 @@ class AdversarialRound(Round):
                 for name, value in augmentation.observe().items():
                     found[f"{name}_{number}" if name in found else name] = value
         return found
+
+    def _believed(self, logits: Tensor) -> Scalar:
+        if logits.numel() > KEPT:
+            return self.belief(logits).mean()
+        return Later(_mean_of, self.belief, logits)
 
     def _looked_at_closely(self) -> dict[str, Tensor]:
         if len(self._judged) < 2:
@@ -222,6 +231,10 @@ class AdversarialRound(Round):
     def _tell_augmentations(self, side: Side) -> None:
         for augmentation in self.augmentations:
             augmentation.judged(side, self._judged[side]["logits"].detach(), self)
+
+
+def _mean_of(function: Callable[[Tensor], Tensor], scores: Tensor) -> Tensor:
+    return function(scores).mean()
 
 
 def _cut(head: Any, where: slice) -> Any:

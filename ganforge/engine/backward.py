@@ -13,9 +13,9 @@ from ganforge.engine.game import Game, Phase, Term
 from ganforge.engine.gradients import Gradients
 from ganforge.engine.latent import Latent
 from ganforge.engine.parts import Parts
-from ganforge.engine.round import Draw, Play
+from ganforge.engine.round import Draw, Play, latents_ahead
 from ganforge.engine.streams import Streams
-from ganforge.engine.tally import Values
+from ganforge.engine.tally import Scalar, read
 from ganforge.errors import PluginError
 
 Counters = tuple[int | str, ...]
@@ -56,10 +56,11 @@ class Backward:
         self.shared: dict[Any, Any] = {}
         """What plays of the present step have left for later ones."""
         self.watched = False
+        self._ahead = latents_ahead(streams, execution.device)
 
     def __call__(
         self, phase: Phase, counters: Counters, terms: Sequence[Term], batch: Batch
-    ) -> Values:
+    ) -> dict[str, Scalar]:
         """Leave the gradients of a phase's objective with the networks that learn in it.
 
         Args:
@@ -77,16 +78,16 @@ class Backward:
         self.streams.seed_modules(*counters)
         if not terms:
             return {}
-        values: Values = {}
+        values: dict[str, Scalar] = {}
         with self.execution.play(terms):
             for play in self._plays(phase, counters, terms, batch):
-                share = len(play.batch) / len(batch)
+                share = 1.0 if self.micro_batches == 1 else len(play.batch) / len(batch)
                 found = self._accumulate(play, terms, share)
                 if not values:
                     values = found
                     continue
                 for name, value in found.items():
-                    values[name] = values[name] + value if name in values else value
+                    values[name] = read(values[name]) + read(value) if name in values else value
         return values
 
     def _plays(
@@ -105,15 +106,15 @@ class Backward:
                 differentiates=differentiates,
                 batch=batch if portions == 1 else batch.part(where),
                 latent=self.latent,
-                draw=Draw(self.streams, counters, total, where, self.execution.device),
+                draw=Draw(self.streams, counters, total, where, self.execution.device, self._ahead),
                 shared=self.shared,
                 watched=self.watched,
             )
 
-    def _accumulate(self, play: Play, terms: Sequence[Term], share: float) -> Values:
+    def _accumulate(self, play: Play, terms: Sequence[Term], share: float) -> dict[str, Scalar]:
         """Add one micro-batch's gradients; returns its part of every recorded value."""
         round = self.game.round(play)
-        values: Values = {}
+        values: dict[str, Scalar] = {}
         objective: Tensor | None = None
         with self.parts(f"{play.phase}, forward"):
             for term in self.execution.in_order(terms):
@@ -132,8 +133,8 @@ class Backward:
         with self.parts(f"{play.phase}, backward"):
             objective.backward()  # type: ignore[no-untyped-call]
         values["loss"] = objective.detach()
-        for name, value in round.observe().items():
-            values[name] = _times(value, share)
+        for name, scalar in round.observe().items():
+            values[name] = scalar if share == 1.0 else read(scalar) * share
         return values
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from ganforge.engine.tally import Values
-
 
 class Gradients:
     """The gradients of a game's networks.
@@ -28,11 +26,11 @@ class Gradients:
             for parameter in self._parameters[name]:
                 parameter.grad = None
 
-    def norms(self, names: Iterable[str]) -> Values:
+    def norms(self, names: Iterable[str]) -> dict[str, Tensor]:
         """The norm of the gradient of each network that has one."""
         return {name: _norm(found) for name, found in self._found(names) if found}
 
-    def marks(self, names: Iterable[str]) -> Values:
+    def marks(self, names: Iterable[str]) -> dict[str, Tensor]:
         """A number for each network that has a gradient, finite if the gradient is.
 
         That costs a third of a norm: torch's ``GradScaler`` has kernels that look at many tensors
@@ -85,7 +83,8 @@ class Gradients:
 
     def _found(self, names: Iterable[str]) -> Iterable[tuple[str, list[Tensor]]]:
         for name in names:
-            yield name, [p.grad for p in self._parameters[name] if p.grad is not None]
+            slopes = [parameter.grad for parameter in self._parameters[name]]
+            yield name, [slope for slope in slopes if slope is not None]
 
 
 def _norm(gradients: list[Tensor]) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from ganforge.engine.backward import Backward, Counters
 from ganforge.engine.data import Batch
 from ganforge.engine.finite import Finding, NotFiniteError, Policy, is_finite, not_finite
 from ganforge.engine.game import Phase, Term
-from ganforge.engine.tally import Values
+from ganforge.engine.tally import Scalar, read
 from ganforge.engine.undo import Undo
 from ganforge.engine.watch import Watch, skips_on_device, step_unless
 from ganforge.errors import PluginError
@@ -43,9 +44,13 @@ class Played:
     counters: Counters
     terms: Sequence[Term]
     batch: Batch
-    values: Values
+    values: Mapping[str, Scalar]
 
-    def decisive(self, gradients: Values) -> list[tuple[str, Tensor]]:
+    def value(self, name: str) -> Tensor:
+        """What was measured under this name."""
+        return read(self.values[name])
+
+    def decisive(self, gradients: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
         """What must be finite: the terms, the gradients, and the sum of the terms.
 
         Nothing, if no term was due. A term may have a network's name.
@@ -53,8 +58,8 @@ class Played:
         Args:
             gradients: By network, a number that is finite if its gradient is.
         """
-        terms = [(term.name, self.values[term.name]) for term in self.terms]
-        return [*terms, *gradients.items(), ("loss", self.values["loss"])] if terms else []
+        terms = [(term.name, self.value(term.name)) for term in self.terms]
+        return [*terms, *gradients.items(), ("loss", self.value("loss"))] if terms else []
 
 
 class Judge:
@@ -85,7 +90,7 @@ class Judge:
 
     def ruling(
         self, played: Played, undo: Undo, optimizers: Sequence[Optimizer]
-    ) -> tuple[Values, Update]:
+    ) -> tuple[dict[str, Tensor], Update]:
         """How the optimizers step after a play: as usual, or not at all if it was not finite.
 
         Returns:
@@ -100,7 +105,7 @@ class Judge:
             self.waits
             and not needed
             and played.terms
-            and is_finite([played.values["loss"]])
+            and math.isfinite(played.value("loss").item())
             and gradients.finite(learns)
         ):
             return {}, self._passed(played.phase.name)
@@ -108,7 +113,11 @@ class Judge:
         return found, self._considered(played, found, undo, optimizers)
 
     def _considered(
-        self, played: Played, found: Values, undo: Undo, optimizers: Sequence[Optimizer]
+        self,
+        played: Played,
+        found: Mapping[str, Tensor],
+        undo: Undo,
+        optimizers: Sequence[Optimizer],
     ) -> Update:
         decisive = played.decisive(found)
         if not decisive:
@@ -176,9 +185,9 @@ class Judge:
             )
         self._notices.append(f"{finding}; this update is skipped")
 
-    def _diagnosis(self, played: Played, found: Values, undo: Undo) -> Finding:
+    def _diagnosis(self, played: Played, found: Mapping[str, Tensor], undo: Undo) -> Finding:
         """Whose fault it is; a gradient's term is found by computing each term's alone."""
-        bad = [term.name for term in played.terms if not is_finite([played.values[term.name]])]
+        bad = [term.name for term in played.terms if not is_finite([played.value(term.name)])]
         if not bad:
             for term in played.terms:
                 try:

@@ -13,9 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganforge.engine.ahead import Ahead
 from ganforge.engine.data import Batch
 from ganforge.engine.latent import Latent
 from ganforge.engine.streams import Streams
+from ganforge.engine.tally import Scalar
+
+FEW = 4096
+"""More numbers than these are not drawn ahead: they take their time, however they are drawn."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Draw:
         total: Samples in the whole batch.
         where: The rows of this micro-batch.
         device: Where the numbers are needed.
+        ahead: Draws the latents of some steps at once, see :func:`latents_ahead`.
     """
 
     streams: Streams
@@ -38,6 +44,7 @@ class Draw:
     total: int
     where: slice
     device: torch.device
+    ahead: Ahead[Tensor] | None = None
 
     def of(self, phase: str, repeat: int) -> Draw:
         """The random numbers of another play of the same step."""
@@ -48,8 +55,11 @@ class Draw:
         return self.streams.generator(stream, *self.counters, device=self.device)
 
     def latents(self, latent: Latent, stream: str = "latent") -> Tensor:
-        """Latents ``(n, latent.dim)``."""
-        return self._cut(latent.sample(self.total, self.generator(stream)))
+        """Latents ``(n, latent.size)``."""
+        if self.ahead is None or self.total * latent.size > FEW:
+            return self._cut(latent.sample(self.total, self.generator(stream)))
+        step, *others = self.counters
+        return self._cut(self.ahead(int(step), latent, stream, self.total, *others))
 
     def uniform(self, stream: str, *shape: int) -> Tensor:
         """Numbers ``(n, *shape)``, uniform on [0, 1)."""
@@ -64,6 +74,15 @@ class Draw:
     def _cut(self, numbers: Tensor) -> Tensor:
         whole = self.where.start == 0 and self.where.stop == self.total
         return numbers if whole else numbers[self.where]
+
+
+def latents_ahead(streams: Streams, device: torch.device) -> Ahead[Tensor]:
+    """Draws the latents of some steps at once, the same numbers as one by one."""
+
+    def make(step: int, latent: Latent, stream: str, total: int, *others: int | str) -> Tensor:
+        return latent.sample(total, streams.generator(stream, step, *others, device=device))
+
+    return Ahead(make)
 
 
 @dataclass(frozen=True)
@@ -127,6 +146,6 @@ class Round:
             return value.detach().requires_grad_()
         return value
 
-    def observe(self) -> dict[str, Tensor]:
-        """Scalars worth recording that this round has computed anyway."""
+    def observe(self) -> Mapping[str, Scalar]:
+        """Scalars worth recording that this round has computed anyway, or :class:`Later` ones."""
         return {}

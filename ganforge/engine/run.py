@@ -23,6 +23,7 @@ from ganforge.engine.memory import ran_out
 from ganforge.engine.plain import check_plain
 from ganforge.engine.saver import Saver
 from ganforge.engine.show import Panel, Show
+from ganforge.engine.tally import Values
 from ganforge.engine.trainer import Interrupted, Trainer
 from ganforge.errors import GanforgeError
 
@@ -74,6 +75,7 @@ class Run:
         self._deterministic = deterministic
         self._save_wanted = False
         self._gone_wrong: str | None = None
+        self._on_step: list[tuple[str, Callable[[Run, Values], None]]] = []
         self.fault: BaseException | None = None
         """What ended the run, if something did."""
 
@@ -115,6 +117,9 @@ class Run:
             for name, callback in self.callbacks.items():
                 ends.callback(self._end, name, callback)
                 callback.on_start(self)
+            self._on_step = [
+                (f"callback '{n}'", each.on_step) for n, each in self.callbacks.items()
+            ]
             check_plain(self.state_dict())  # an hour later would be too late
             self._began, self._first_step = time.monotonic(), self.clock.step
             try:
@@ -147,8 +152,8 @@ class Run:
         try:
             values = self.trainer.step(lambda: self.stopping)
             with self.trainer.parts("callbacks"):
-                for name, callback in self.callbacks.items():
-                    self._saver.going_on(f"callback '{name}'", callback.on_step, self, values)
+                for what, on_step in self._on_step:
+                    self._saver.going_on(what, on_step, self, values)
         except Interrupted:
             return
         except NotFiniteError:

@@ -10,8 +10,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
+
+from ganforge.engine.ahead import Ahead
 
 
 class Streams:
@@ -25,6 +28,7 @@ class Streams:
     def __init__(self, seed: int, *, process: int = 0) -> None:
         self.seed = seed
         self.process = process
+        self._for_modules = Ahead(partial(self.number, "modules"))
 
     def number(self, stream: str, *counters: int | str) -> int:
         """The 63-bit seed of one draw."""
@@ -39,8 +43,13 @@ class Streams:
         return torch.Generator(device).manual_seed(self.number(stream, *counters))
 
     def seed_modules(self, *counters: int | str) -> None:
-        """Seed torch's global generator for modules that know no other, such as dropout."""
-        _seed_all(self.number("modules", *counters))
+        """Seed torch's global generator for modules that know no other, such as dropout.
+
+        Args:
+            counters: What the seed is a function of; the first is the step.
+        """
+        step, *others = counters
+        _seed_all(self._for_modules(int(step), *others))
 
     @contextmanager
     def isolated(self, stream: str, *counters: int | str) -> Iterator[None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -26,7 +26,7 @@ from ganforge.engine.layout import follow_parameters
 from ganforge.engine.parts import Parts
 from ganforge.engine.state import Group, collect, restore
 from ganforge.engine.streams import Streams
-from ganforge.engine.tally import Tally, Values
+from ganforge.engine.tally import Scalar, Tally, Values
 from ganforge.engine.undo import Buffers, Undo
 
 
@@ -203,7 +203,9 @@ class Trainer:
             self._stateful[key] = [*([self.game] if self.game.has_state else []), *stateful]
         return Undo(self._buffers, self._stateful[key], self.freezer.learning)
 
-    def _play_once(self, phase: Phase, repeat: int, stopping: Callable[[], bool]) -> Values:
+    def _play_once(
+        self, phase: Phase, repeat: int, stopping: Callable[[], bool]
+    ) -> dict[str, Scalar]:
         """One optimizer step of the networks that learn in this phase."""
         terms = phase.due_terms(self.step_count // phase.every * phase.repeats + repeat)
         undo = self.undo(terms)
@@ -231,7 +233,9 @@ class Trainer:
         self.whole = True
         return values
 
-    def _update(self, phase: Phase, terms: Sequence[Term], norms: Values, update: Update) -> None:
+    def _update(
+        self, phase: Phase, terms: Sequence[Term], norms: Mapping[str, Tensor], update: Update
+    ) -> None:
         """Step what learned, as the judge says."""
         for name in phase.learns:
             if self.settings.clip_grad_norm is not None and name in norms:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable, Iterable
+from operator import attrgetter, eq, is_
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-MOST_COPIES = 16
-"""Sets of buffers whose copies are kept: one a phase, unless modules replace their buffers."""
+shape = attrgetter("shape")
 
 
 class Buffers:
@@ -26,14 +26,14 @@ class Buffers:
         modules = dict.fromkeys(module for network in networks for module in network.modules())
         self._modules = [module for module in modules if module._buffers]
         self._owners: dict[Hashable, list[dict[str, Tensor | None]]] = {}
-        self._copies: dict[tuple[int, ...], tuple[list[Tensor], list[Tensor]]] = {}
+        self._copies: dict[Hashable, tuple[list[Tensor], list[Tensor]]] = {}
 
-    def __call__(self, learning: Hashable = None) -> list[Tensor]:
-        """Those that may change now: not of frozen batch norms.
+    def copied(self, learning: Hashable = None) -> tuple[list[Tensor], list[Tensor]]:
+        """Those that may change now, not those of frozen batch norms, and copies of them.
 
         Args:
-            learning: Which networks learn, where that decides what is frozen, so that it is looked
-                up once for each; or None.
+            learning: Which networks learn, where that decides what is frozen. It is then looked up
+                once for each, and the next copies are made in the same memory. Or None.
         """
         owners = self._owners.get(learning)
         if owners is None:
@@ -44,24 +44,21 @@ class Buffers:
             ]
             if learning is not None:
                 self._owners[learning] = owners
-        return [buffer for each in owners for buffer in each.values() if buffer is not None]
-
-    @torch.no_grad()
-    def copied(self, buffers: list[Tensor]) -> list[Tensor]:
-        """Copies of some, in memory that the next copies of the same will be in."""
-        if not buffers:
-            return []
-        key = tuple(map(id, buffers))  # nobody else can have these ids: the buffers are kept
-        if key in self._copies:
-            _, copies = self._copies[key]
-            # Lazy modules give the same buffer another shape.
-            if [each.shape for each in copies] == [buffer.shape for buffer in buffers]:
+        buffers = [buffer for each in owners for buffer in each.values() if buffer is not None]
+        before, copies = self._copies.get(learning, ([], []))
+        if _same(buffers, before) and all(map(eq, map(shape, copies), map(shape, buffers))):
+            if buffers:
                 torch._foreach_copy_(copies, buffers)
-                return copies
-        others = self._copies if len(self._copies) < MOST_COPIES else {}
-        copies = [buffer.clone() for buffer in buffers]
-        self._copies = {**others, key: (buffers, copies)}
-        return copies
+            return buffers, copies
+        copies = [buffer.detach().clone() for buffer in buffers]
+        if learning is not None and not any(buffer.requires_grad for buffer in buffers):
+            self._copies[learning] = buffers, copies
+        return buffers, copies
+
+
+def _same(ones: list[Tensor], others: list[Tensor]) -> bool:
+    """Whether these are the very same tensors."""
+    return len(ones) == len(others) and all(map(is_, ones, others))
 
 
 class Undo:
@@ -73,14 +70,13 @@ class Undo:
     Args:
         buffers: Of all networks that may take part.
         owners: Whatever else has a state that a play may change.
-        learning: As ``buffers`` takes it.
+        learning: As :meth:`Buffers.copied` takes it.
     """
 
     def __init__(
         self, buffers: Buffers, owners: Iterable[Any] = (), learning: Hashable = None
     ) -> None:
-        self._buffers = buffers(learning)
-        self._before = buffers.copied(self._buffers)
+        self._buffers, self._before = buffers.copied(learning)
         self._states = [(owner, copy.deepcopy(owner.state_dict())) for owner in owners]
 
     @property

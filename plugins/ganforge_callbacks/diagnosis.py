@@ -197,7 +197,7 @@ def mode_collapse(looks: Sequence[Look]) -> Finding | None:
             advice,
         )
     classed = [look for look in looks if look.step >= 200 and "class_variety" in look.signs]
-    known = [look.signs["class_variety"] for look in lasting(classed, count=4, steps=150)]
+    known = [look.signs["class_variety"] for look in lasting(classed, count=3, steps=150)]
     if known and max(known) < FEW_CLASSES and known[-1] - known[0] < RISING:
         return Finding(
             "mode collapse",

@@ -15,6 +15,8 @@ from ganforge_callbacks.signals import Signals
 Policy = Literal["warn", "stop", "rollback"]
 KEPT = 400
 """Steps over which looks are remembered, beside the first four."""
+CLASSES_EVERY = 2
+"""Fakes are classified in every so many looks."""
 RECOVERED = 3
 """Looks without a finding after which a run is well again."""
 
@@ -69,7 +71,8 @@ class Health(Callback):
             self._look(run, values)
 
     def _look(self, run: Run, values: Values) -> None:
-        signs = self._signals.take(run, values)
+        classes = run.clock.step // self.every % CLASSES_EVERY == 0
+        signs = self._signals.take(run, values, classes=classes)
         rates = {}
         for name, optimizer in run.trainer.optimizers.items():
             rate = max(float(group["lr"]) for group in optimizer.param_groups)

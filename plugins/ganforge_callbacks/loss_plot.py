@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ganforge.api import Callback, Every, Run, UsageError, Values, write_atomic
-from ganforge_callbacks.metrics import FILE, Metrics, each_row
+from ganforge_callbacks.history import Curve, History, Series
+from ganforge_callbacks.metrics import FILE, Metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Series = NDArray[np.float64]
-
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's palette, which colour-blind readers can tell apart."""
 SHADES = ("#e69f00", "#cc79a7", "#999999", "#56b4e9")
-MOST_POINTS = 4000
 SHORT = {"discriminator": "d_loss", "generator": "g_loss"}
 
 
@@ -32,35 +29,8 @@ def smoothed(values: Series, window: int) -> Series:
     return np.convolve(values, kernel, mode="same") / counts
 
 
-def read_losses(path: Path) -> dict[str, tuple[Series, Series]]:
-    """For every phase the steps and the losses that a metrics file holds."""
-    found: dict[str, tuple[list[float], list[float]]] = {}
-    for row in each_row(path):
-        for key, value in row.items():
-            if key.endswith("/loss") and isinstance(value, int | float):
-                steps, losses = found.setdefault(key.removesuffix("/loss"), ([], []))
-                steps.append(row["step"])
-                losses.append(value)
-    return {name: (np.array(steps), np.array(losses)) for name, (steps, losses) in found.items()}
-
-
-def read_spans(path: Path) -> list[tuple[str, int, int]]:
-    """The states of a run's health that were not ok: name, first step, last step."""
-    changes, last = [], 0
-    for row in each_row(path):
-        last = row["step"]
-        if "health" in row:
-            changes.append(row)
-    ends = [row["step"] for row in changes[1:]] + [last]
-    return [
-        (str(row["health"]), int(row["step"]), int(end))
-        for row, end in zip(changes, ends, strict=False)
-        if row["health"] != "ok"
-    ]
-
-
 def plot(
-    losses: dict[str, tuple[Series, Series]],
+    losses: Mapping[str, Curve],
     *,
     title: str,
     steps_per_epoch: float,
@@ -69,7 +39,7 @@ def plot(
     """A PNG: every phase's loss as it was, pale, and smoothed; steps below, epochs above.
 
     Args:
-        losses: Steps and losses, by phase.
+        losses: By phase.
         title: Above it.
         steps_per_epoch: For the scale of epochs.
         spans: States of the run that were not ok, which are shaded.
@@ -77,18 +47,18 @@ def plot(
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # 0.3 s: only when first needed
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 5), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = Figure(figsize=(9, 5), dpi=110)
+    canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for colour, (name, (steps, values)) in zip(COLOURS * 2, losses.items(), strict=False):
-        _draw(axes, colour, SHORT.get(name, f"{name} loss"), steps, values)
+    for colour, (name, curve) in zip(COLOURS * 2, losses.items(), strict=False):
+        _draw(axes, colour, SHORT.get(name, f"{name} loss"), curve)
     shades = dict(zip(dict.fromkeys(name for name, _, _ in spans), SHADES * 2, strict=False))
     for number, (name, first, last) in enumerate(spans):
         label = name if name not in [other for other, _, _ in spans[:number]] else None
         axes.axvspan(first, max(last, first + 1), color=shades[name], alpha=0.25, lw=0, label=label)
     axes.set_xlabel("step")
     axes.set_ylabel("loss")
-    axes.set_title(title)
+    figure.suptitle(title, y=0.98, fontsize="large")
     axes.grid(alpha=0.25)
     if losses:
         axes.legend(loc="best")
@@ -101,16 +71,21 @@ def plot(
 
     epochs = axes.secondary_xaxis("top", functions=(to_epochs, to_steps))
     epochs.set_xlabel("epoch")
+    # Only the numbers on the left vary in width. To leave it all to one of matplotlib's layout
+    # engines would take longer than the drawing.
+    left = axes.yaxis.get_tightbbox(canvas.get_renderer())  # type: ignore[no-untyped-call]
+    wide = left.width / figure.bbox.width if left else 0.0
+    figure.subplots_adjust(left=wide + 0.015, right=0.965, bottom=0.1, top=0.835)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
-def _draw(axes: Axes, colour: str, label: str, steps: Series, values: Series) -> None:
-    thin = slice(None, None, max(1, len(steps) // MOST_POINTS))
-    axes.plot(steps[thin], values[thin], color=colour, alpha=0.25, linewidth=0.7)
+def _draw(axes: Axes, colour: str, label: str, curve: Curve) -> None:
+    axes.plot(*curve.samples, color=colour, alpha=0.25, linewidth=0.7)
+    steps, values = curve.means
     window = max(1, len(values) // 50)
-    axes.plot(steps[thin], smoothed(values, window)[thin], color=colour, linewidth=1.8, label=label)
+    axes.plot(steps, smoothed(values, window), color=colour, linewidth=1.8, label=label)
 
 
 class LossPlot(Callback):
@@ -131,10 +106,15 @@ class LossPlot(Callback):
                 "callback 'loss_plot' draws what the callback 'metrics' writes, which is off",
                 hint="Switch 'metrics' on, or add {use: loss_plot, enabled: false}.",
             )
+        self.on_rollback(run)
 
     def on_step(self, run: Run, values: Values) -> None:
         if self.every.due(run.clock):
             self._draw(run)
+
+    def on_rollback(self, run: Run) -> None:
+        """The rows behind the checkpoint are gone."""
+        self._history = History(run.folder / FILE)
 
     def on_end(self, run: Run) -> None:
         if (run.folder / FILE).exists():
@@ -143,9 +123,10 @@ class LossPlot(Callback):
     def _draw(self, run: Run) -> None:
         target = run.folder / "plots" / "losses.png"
         target.parent.mkdir(exist_ok=True)
+        self._history.read()
         picture = plot(
-            read_losses(run.folder / FILE),
-            spans=read_spans(run.folder / FILE),
+            self._history.losses,
+            spans=self._history.spans(),
             title=run.facts.name,
             steps_per_epoch=float(run.clock.steps_per_epoch),
         )

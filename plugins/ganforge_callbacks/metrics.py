@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from pydantic import Field
@@ -36,6 +36,15 @@ def each_row(path: Path) -> Iterator[dict[str, Any]]:
                 yield row
 
 
+class _Row(NamedTuple):
+    """What becomes a row: step, seconds of training, what callbacks say, what was measured."""
+
+    step: int
+    seconds: float
+    further: dict[str, Any]
+    values: Mapping[str, Tensor]
+
+
 class Metrics(Callback):
     """Writes ``metrics.jsonl``: step, epoch, seconds of training, and every recorded value.
 
@@ -58,7 +67,7 @@ class Metrics(Callback):
         self.flush = flush
         self._seconds = 0.0
         self._since = time.monotonic()
-        self._rows: list[tuple[dict[str, Any], Values]] = []
+        self._rows: list[_Row] = []
         self._last: tuple[int, dict[str, Any]] | None = None
 
     def on_start(self, run: Run) -> None:
@@ -80,21 +89,22 @@ class Metrics(Callback):
     def on_step(self, run: Run, values: Values) -> None:
         if run.clock.step % self.every:
             return
-        self._rows.append((self._head(run), values))
+        self._rows.append(_Row(run.clock.step, self._elapsed(), {}, values))
         if len(self._rows) >= self.flush:
             self._write(run)
 
     def on_record(self, run: Run, row: Mapping[str, Any]) -> None:
         step = run.clock.step
-        if not self._rows or self._rows[-1][0]["step"] != step:
-            self._rows.append((self._take_back(run) or self._head(run), {}))
-        self._rows[-1][0].update(row)
+        if not self._rows or self._rows[-1].step != step:
+            self._rows.append(_Row(step, self._elapsed(), self._take_back(run), {}))
+        self._rows[-1].further.update(row)
 
-    def _take_back(self, run: Run) -> dict[str, Any] | None:
-        """The last row that was written, taken off the file, if it is the present step's."""
+    def _take_back(self, run: Run) -> dict[str, Any]:
+        """The last row that was written, taken off the file, if it is the present step's; else
+        nothing."""
         path = run.folder / FILE
         if self._last is None or self._last[1]["step"] != run.clock.step or not path.exists():
-            return None
+            return {}
         size, row = self._last
         os.truncate(path, size)
         self._last = None
@@ -112,23 +122,22 @@ class Metrics(Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._seconds = float(state["seconds"])
 
-    def _head(self, run: Run) -> dict[str, float]:
-        return {
-            "step": run.clock.step,
-            "epoch": round(run.clock.epoch, 4),
-            "seconds": round(self._elapsed(), 3),
-        }
-
     def _elapsed(self) -> float:
         return self._seconds + time.monotonic() - self._since
 
     def _write(self, run: Run) -> None:
         if not self._rows:
             return
-        numbers = iter(_numbers([v for _, values in self._rows for v in values.values()]))
+        numbers = iter(_numbers([value for row in self._rows for value in row.values.values()]))
         rows = [
-            {**head, **{name: _json(next(numbers)) for name in values}}
-            for head, values in self._rows
+            {
+                "step": row.step,
+                "epoch": round(float(row.step / run.clock.steps_per_epoch), 4),
+                "seconds": round(row.seconds, 3),
+                **row.further,
+                **{name: _json(next(numbers)) for name in row.values},
+            }
+            for row in self._rows
         ]
         lines = [json.dumps(row) + "\n" for row in rows]
         path = run.folder / FILE

@@ -72,7 +72,7 @@ class ProgressBar(Callback):
 
     def on_step(self, run: Run, values: Values) -> None:
         now = time.monotonic()
-        if run.facts.quiet or (now < self._next_look and not run.clock.finished):
+        if (now < self._next_look and not run.clock.finished) or run.facts.quiet:
             return
         if self._live is not None:
             self._next_look = now + self.REFRESH

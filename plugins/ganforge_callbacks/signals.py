@@ -90,8 +90,14 @@ class Signals:
         for weights in self._weights.values():
             weights.remember()
 
-    def take(self, run: Run, values: Values) -> dict[str, float]:
-        """All signs by name, after the step that was watched; one wait for an accelerator."""
+    def take(self, run: Run, values: Values, *, classes: bool) -> dict[str, float]:
+        """All signs by name, after the step that was watched; one wait for an accelerator.
+
+        Args:
+            run: The run.
+            values: What the step measured.
+            classes: Whether fakes are made and classified, which takes most of the time.
+        """
         found: dict[str, Tensor] = {
             key: value
             for key, value in values.items()
@@ -100,7 +106,8 @@ class Signals:
         found |= {f"term {key}": value for key, value in values.items() if key in self._terms}
         for name, weights in self._weights.items():
             found |= {f"{sign}_{name}": value for sign, value in weights.signs().items()}
-        found |= self._classes(run)
+        if classes:
+            found |= self._classes(run)
         numbers = torch.stack([value.detach().float().cpu() for value in found.values()])
         return dict(zip(found, numbers.tolist(), strict=True))
 

@@ -30,11 +30,13 @@ class QuickAdam(optim.Adam):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every weight that has a gradient."""
-        if closure is None and self._nobody_looks() and all(map(self._plain, self.param_groups)):
-            with torch.no_grad():
-                for group in self.param_groups:
-                    self._move(group)
-            return None
+        if closure is None and self._nobody_looks():
+            tensors = [self._tensors(group) for group in self.param_groups]
+            if all(tensors):
+                with torch.no_grad():
+                    for group, found in zip(self.param_groups, tensors, strict=True):
+                        self._move(group, *found)
+                return None
         return _TORCHS(self, closure)
 
     step.hooked = True  # type: ignore[attr-defined]  # torch would put its range around it
@@ -48,35 +50,44 @@ class QuickAdam(optim.Adam):
             or shared._global_optimizer_post_hooks
         )
 
-    def _plain(self, group: dict[str, Any]) -> bool:
-        """Whether the short way knows the options, and there is a state for each weight."""
+    def _tensors(self, group: dict[str, Any]) -> tuple[list[Tensor], ...]:
+        """Gradients, both moments and counts of steps; nothing where the short way is not for
+        them."""
         if not group["fused"] or group["amsgrad"] or group["maximize"] or group["differentiable"]:
-            return False
-        if group["capturable"] or not isinstance(group["lr"], float):
-            return False
-        weights, state = group["params"], self.state
-        return bool(weights) and all(
-            weight.device == weights[0].device
-            and weight.dtype == weights[0].dtype
-            and weight in state
-            and weight.grad is not None
-            and not weight.grad.is_sparse
-            for weight in weights
-        )
+            return ()
+        if group["capturable"] or not isinstance(group["lr"], float) or not group["params"]:
+            return ()
+        gradients, firsts, seconds, steps = [], [], [], []
+        dtype, device = group["params"][0].dtype, group["params"][0].device
+        for weight in group["params"]:
+            gradient, state = weight.grad, self.state.get(weight)
+            if gradient is None or not state or gradient.is_sparse:
+                return ()
+            if weight.dtype != dtype or weight.device != device:
+                return ()
+            gradients.append(gradient)
+            firsts.append(state["exp_avg"])
+            seconds.append(state["exp_avg_sq"])
+            steps.append(state["step"])
+        return gradients, firsts, seconds, steps
 
-    def _move(self, group: dict[str, Any]) -> None:
-        weights = group["params"]
-        states = [self.state[weight] for weight in weights]
-        steps: list[Tensor] = [state["step"] for state in states]
+    def _move(
+        self,
+        group: dict[str, Any],
+        gradients: list[Tensor],
+        firsts: list[Tensor],
+        seconds: list[Tensor],
+        steps: list[Tensor],
+    ) -> None:
         bad: Tensor | None = getattr(self, "found_inf", None)
         kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
         beta1, beta2 = group["betas"]
         torch._foreach_add_(steps, 1)
         kernel(
-            weights,
-            [weight.grad for weight in weights],
-            [state["exp_avg"] for state in states],
-            [state["exp_avg_sq"] for state in states],
+            group["params"],
+            gradients,
+            firsts,
+            seconds,
             [],
             steps,
             lr=group["lr"],

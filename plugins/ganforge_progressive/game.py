@@ -17,6 +17,7 @@ from ganforge.api import (
     Game,
     Phase,
     Play,
+    Scalar,
     Term,
     UsageError,
     join,
@@ -145,7 +146,7 @@ class ProgressiveRound(AdversarialRound):
         """Real samples ``(N, C, H, W)`` as they are at the present level."""
         return self.prepared("real", seen_at(self.play.batch.samples, self.level, self.stages))
 
-    def observe(self) -> dict[str, Tensor]:
+    def observe(self) -> dict[str, Scalar]:
         """What every round observes, and in the discriminator's phase the stage and its alpha."""
         found = super().observe()
         if self.learns(self.discriminator):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ganforge.api import Play, Round, Side, Term, call
+from ganforge.api import Play, Round, Scalar, Side, Term, call
 from ganforge_translation.pool import ImagePool
 from ganforge_translation.translating import (
     TranslationRound,
@@ -59,7 +59,7 @@ class CycleRound(Round):
         self.domains["target"].other = self.domains["source"]
         self.domains["source"].other = self.domains["target"]
 
-    def observe(self) -> dict[str, Tensor]:
+    def observe(self) -> dict[str, Scalar]:
         """D(x) and D(G(x)) of each domain, where they were computed."""
         return {
             f"{name}_{domain}": value

@@ -17,7 +17,8 @@ from ganforge.engine.callback import Callback
 from ganforge.engine.run import Run
 from ganforge.engine.tally import Values
 from ganforge.errors import UsageError
-from ganforge_callbacks.loss_plot import plot, read_losses, smoothed
+from ganforge_callbacks.history import History
+from ganforge_callbacks.loss_plot import plot, smoothed
 from ganforge_callbacks.metrics import Metrics, read_rows
 from ganforge_callbacks.progress import describe, duration
 from ganforge_callbacks.sample_grid import SampleGrid
@@ -135,10 +136,10 @@ def test_the_loss_plot_shows_every_phase(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     rows = [{"step": s, "discriminator/loss": 1.0, "encoder/loss": s / 10} for s in range(1, 101)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 101, "disc')
-    losses = read_losses(path)
-    assert set(losses) == {"discriminator", "encoder"}
-    assert losses["encoder"][0].tolist() == list(range(1, 101))
-    (tmp_path / "a.png").write_bytes(plot(losses, title="t", steps_per_epoch=10))
+    history = History(path)
+    history.read()
+    assert set(history.losses) == {"discriminator", "encoder"}
+    (tmp_path / "a.png").write_bytes(plot(history.losses, title="t", steps_per_epoch=10))
     pixels = np.asarray(Image.open(tmp_path / "a.png").convert("RGB")).reshape(-1, 3)
     for colour in ((0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)):  # both lines are there
         assert (np.abs(pixels.astype(int) - colour).sum(axis=1) < 12).sum() > 100

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ganforge.api import Batch, GanforgeError, NotFiniteError, Run
-from ganforge_callbacks.loss_plot import read_spans
+from ganforge_callbacks.history import History
 
 MakeRun = Callable[..., Run]
 
@@ -49,7 +49,9 @@ def test_a_change_is_told_recorded_and_summed_up(make_run: MakeRun) -> None:
     assert run.callbacks["health"].summary(run) == [
         "health      generator vanishing from step 8 to the end"
     ]
-    assert read_spans(run.folder / "metrics.jsonl") == [("generator vanishing", 8, 60)]
+    history = History(run.folder / "metrics.jsonl")
+    history.read()
+    assert history.spans() == [("generator vanishing", 8, 60)]
     assert (run.folder / "plots" / "losses.png").stat().st_size > 10_000
 
 
@@ -161,6 +163,14 @@ def test_a_resumed_run_knows_what_was_seen(make_run: MakeRun, tmp_path: Path) ->
     assert one["changes"] == other["changes"]
     assert [look["step"] for look in one["looks"]] == [look["step"] for look in other["looks"]]
     assert one["first"] == other["first"]
+
+
+def test_fakes_are_classified_in_every_second_look(make_run: MakeRun) -> None:
+    run = make_run("train={steps: 20, batch_size: 8}", health())
+    run.play()
+    looks = run.callbacks["health"].state_dict()["looks"]
+    assert [look["step"] for look in looks] == [4, 8, 12, 16, 20]
+    assert [look["step"] for look in looks if "class_variety" in look["signs"]] == [8, 16]
 
 
 def test_other_games_are_watched_too(make_run: MakeRun) -> None:

@@ -22,6 +22,7 @@ from ganforge.engine.game import rank
 from ganforge.engine.latent import Latent
 from ganforge.engine.run import Run
 from ganforge.engine.streams import Streams
+from ganforge.engine.tally import read
 from ganforge.engine.trainer import Settings, Trainer
 from ganforge.options import read_signature
 from ganforge.plugins import add_named, load_registry
@@ -513,7 +514,7 @@ def test_losses_are_means_over_maps_of_logits(loss: AdversarialLoss, judge: Any,
     assert loss.discriminator(round).mean().item() == pytest.approx(judge(s, t).mean(), rel=1e-12)
     assert loss.generator(round).mean().item() == pytest.approx(make(s, t).mean(), rel=1e-12)
     assert round.scores("real").shape == (4, 1, 3, 2)
-    assert round.observe()["belief_fake"].dim() == 0
+    assert read(round.observe()["belief_fake"]).dim() == 0
 
 
 def test_maps_of_logits_rank_samples_by_their_mean() -> None:
