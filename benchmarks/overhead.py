@@ -3,8 +3,9 @@ hand.
 
 One process: ``ganforge run`` trains with its default callbacks, and after every few steps one
 more callback lets the hand-written loop take as many. Both do the same mathematics with the same
-networks, and freed memory is kept for both. What happens once an epoch (samples, a checkpoint,
-the plot) is told apart from what happens in every step, and added as its share of an epoch.
+networks, and freed memory is kept for both. A round is as many of such turns as hold everything
+that callbacks do now and then, a look at the run's health and fifty rows written. What happens
+once an epoch (samples, a checkpoint, the plot) is told apart, and added as its share of an epoch.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +49,30 @@ def a_run(task: loops.Task, folder: Path, *, steps: int, reuse_fakes: bool) -> R
 
 
 def measure(
-    task: loops.Task, *, reuse_fakes: bool, block: int, blocks: int, folder: Path
+    task: loops.Task, *, reuse_fakes: bool, turn: int, turns_a_round: int, rounds: int, folder: Path
 ) -> dict[str, Any]:
-    """Both sides' seconds a step, and what an epoch's end costs beside."""
-    steps = block * (blocks + 1)
+    """Both sides' seconds a step, and what an epoch's end costs beside.
+
+    Args:
+        task: What both do.
+        reuse_fakes: One pass of the generator for both phases.
+        turn: Steps that each side takes in turn; few, as the machine's speed changes.
+        turns_a_round: Turns whose mean is one measurement.
+        rounds: Measurements.
+        folder: Where the run's files go.
+    """
+    steps = turn * turns_a_round * (rounds + 1)
     run = a_run(task, folder, steps=steps, reuse_fakes=reuse_fakes)
     other = loops.best(
         task, reuse_fakes=reuse_fakes, channels_last=run.trainer.device.type == "cpu"
     )
-    watch = turns.Turns({"by hand": turns.steps_of(other)}, block)
+    watch = turns.Turns({"by hand": turns.steps_of(other)}, turn)
     run.callbacks["turns"] = watch
     run.play()
-    ours, theirs = watch.ours[1:], watch.theirs["by hand"][1:]  # the first steps are slower
+    ours, theirs = (
+        [statistics.mean(each) for each in batched(times, turns_a_round)][1:]  # at first it is slow
+        for times in (watch.ours, watch.theirs["by hand"])
+    )
     over = statistics.median(one - two for one, two in zip(ours, theirs, strict=True))
     step = statistics.median(theirs)
     epoch = _epochs_end(run)
@@ -72,8 +87,13 @@ def measure(
         "epoch_end_ms": 1e3 * epoch,
         "overhead_ms": 1e3 * (over + share),
         "overhead_share": (over + share) / step,
-        "pairs": len(ours),
+        "rounds": len(ours),
     }
+
+
+def batched(times: Sequence[float], count: int) -> Iterator[Sequence[float]]:
+    """So many in a row at a time."""
+    return (times[first : first + count] for first in range(0, len(times), count))
 
 
 def _epochs_end(run: Run) -> float:
@@ -93,7 +113,7 @@ def _epochs_end(run: Run) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=40, help="Of blocks; %(default)s")
+    parser.add_argument("--rounds", type=int, default=10, help="Of 50 steps; %(default)s")
     parser.add_argument("--json", type=Path, help="Where the numbers are kept")
     asked = parser.parse_args()
     images = loops.mnist(choose(None))
@@ -101,15 +121,23 @@ def main() -> None:
     tiny = loops.Task(images, channels=2, batch_size=8)
     rows = []
     with tempfile.TemporaryDirectory() as home:
-        for number, (task, reuse, block) in enumerate(
-            [(large, False, 10), (large, True, 10), (tiny, False, 200), (tiny, True, 200)]
-        ):
-            folder = Path(home, str(number))
+        for number, (task, reuse) in enumerate(product((large, tiny), (False, True))):
+            turn, count = (2, 25) if task is large else (50, 4)
             rows.append(
-                measure(task, reuse_fakes=reuse, block=block, blocks=asked.pairs, folder=folder)
+                measure(
+                    task,
+                    reuse_fakes=reuse,
+                    turn=turn,
+                    turns_a_round=count,
+                    rounds=asked.rounds if task is large else 2 * asked.rounds,
+                    folder=Path(home, str(number)),
+                )
             )
     turns.write(asked.json, {"overhead": rows})
-    print(f"{turns.said()}\nmedians of {asked.pairs} pairs of blocks, milliseconds a step\n")
+    print(
+        f"{turns.said()}\nmedians of {asked.rounds} rounds, of tiny networks twice as many; "
+        "milliseconds a step\n"
+    )
     head = [
         "width",
         "batch",

@@ -267,8 +267,9 @@ def judge_scores(output: Any, count: int) -> dict[str, Any]:
         raise PluginError(
             f"a discriminator returned a dict without 'logits'; its keys are {sorted(heads)}"
         )
-    if heads["logits"].numel() == count:
-        heads["logits"] = heads["logits"].reshape(count)
+    logits = heads["logits"]
+    if logits.dim() != 1 and logits.numel() == count:
+        heads["logits"] = logits.reshape(count)
     return heads
 
 

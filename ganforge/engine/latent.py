@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -30,7 +31,7 @@ class Latent:
     categorical: tuple[int, ...] = ()
     continuous: int = 0
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many numbers make one latent."""
         return self.dim + sum(self.categorical) + self.continuous

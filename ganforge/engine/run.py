@@ -21,6 +21,7 @@ from ganforge.engine.evaluating import evaluating
 from ganforge.engine.finite import NotFiniteError
 from ganforge.engine.memory import ran_out
 from ganforge.engine.plain import check_plain
+from ganforge.engine.process import few_to_collect
 from ganforge.engine.saver import Saver
 from ganforge.engine.show import Panel, Show
 from ganforge.engine.tally import Values
@@ -109,6 +110,7 @@ class Run:
         """
         with (
             deterministic(self._deterministic),
+            few_to_collect(),
             self.trainer.execution.switches(),
             ExitStack() as ends,
         ):

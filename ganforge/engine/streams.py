@@ -16,6 +16,8 @@ import torch
 
 from ganforge.engine.ahead import Ahead
 
+_HAS_MPS = torch.backends.mps.is_built()
+
 
 class Streams:
     """The named random streams of one run.
@@ -66,5 +68,5 @@ def _seed_all(number: int) -> None:
     torch.default_generator.manual_seed(number)
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.manual_seed_all(number)
-    elif torch.backends.mps.is_available():
+    elif _HAS_MPS and torch.backends.mps.is_available():
         torch.mps.manual_seed(number)

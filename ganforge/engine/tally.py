@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -67,6 +67,20 @@ class Values(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._scalars)
+
+    def items(self) -> ItemsView[str, Tensor]:
+        """Names and tensors; all are computed."""
+        return self._computed().items()
+
+    def values(self) -> ValuesView[Tensor]:
+        """The tensors; all are computed."""
+        return self._computed().values()
+
+    def _computed(self) -> dict[str, Tensor]:
+        for name, scalar in self._scalars.items():
+            if isinstance(scalar, Later):
+                self._scalars[name] = scalar()
+        return cast("dict[str, Tensor]", self._scalars)
 
     def __repr__(self) -> str:
         return f"Values({dict(self)!r})"

@@ -82,7 +82,8 @@ class QuickAdam(optim.Adam):
         bad: Tensor | None = getattr(self, "found_inf", None)
         kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
         beta1, beta2 = group["betas"]
-        torch._foreach_add_(steps, 1)
+        # A number would be made a tensor for each of them, which takes as long as the kernel.
+        torch._foreach_add_(steps, [torch.ones((), device=steps[0].device)] * len(steps))
         kernel(
             group["params"],
             gradients,

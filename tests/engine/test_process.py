@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
 
-from ganforge.engine.process import allowance
+from ganforge.engine.process import allowance, few_to_collect
 
 FAULTS = """
 import resource, torch
@@ -84,3 +86,33 @@ def test_threads_are_what_was_asked_for() -> None:
     )
     assert said(code.format(1)) == ["1"]
     assert said(code.format(None), OMP_NUM_THREADS="1") == ["1"]
+
+
+def test_the_collector_leaves_alone_what_was_there_before_a_block() -> None:
+    before = gc.get_freeze_count()
+    with few_to_collect():
+        assert gc.get_freeze_count() > 10_000 + before
+        found = weakref.ref(cycle())
+        gc.collect()
+        assert found() is None  # what the block makes is collected
+    assert gc.get_freeze_count() == 0
+
+
+def test_the_collector_looks_at_everything_again_after_a_block_that_failed() -> None:
+    def failing() -> None:
+        with few_to_collect():
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        failing()
+    assert gc.get_freeze_count() == 0
+
+
+class Cyclic:
+    me: Cyclic
+
+
+def cycle() -> Cyclic:
+    made = Cyclic()
+    made.me = made
+    return made
