@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 import torch
 
+from benchmarks.arguments import positive
 from benchmarks.tables import markdown, spread
 from ganforge import build
 from ganforge.device import choose
@@ -117,8 +118,8 @@ def conditions(steps: int, seeds: int, device: torch.device) -> str:
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.modes")
-    parser.add_argument("--steps", type=int, default=STEPS, help="of each run; %(default)s")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="runs a recipe; %(default)s")
+    parser.add_argument("--steps", type=positive, default=STEPS, help="of each run; %(default)s")
+    parser.add_argument("--seeds", type=positive, default=SEEDS, help="runs a recipe; %(default)s")
     parser.add_argument("--only", nargs="+", choices=list(PUBLISHED), help="recipes; all six")
     parser.add_argument("--device", help="cpu or cuda; the best there is")
     parser.add_argument("--output", type=Path, default=Path("modes.md"), help="%(default)s")

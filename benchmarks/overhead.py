@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from benchmarks import loops, turns
+from benchmarks.arguments import positive
 from benchmarks.tables import markdown
 from ganforge import build
 from ganforge.api import Run
@@ -113,7 +114,7 @@ def _epochs_end(run: Run) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10, help="Of 50 steps; %(default)s")
+    parser.add_argument("--rounds", type=positive, default=10, help="Of 50 steps; %(default)s")
     parser.add_argument("--json", type=Path, help="Where the numbers are kept")
     asked = parser.parse_args()
     images = loops.mnist(choose(None))

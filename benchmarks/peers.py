@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import turns
+from benchmarks.arguments import positive
 from benchmarks.peer_loops import PACKAGES, SIDES
 from benchmarks.peer_side import OURS
 from benchmarks.tables import markdown
@@ -54,10 +55,10 @@ class Process:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10, help="%(default)s")
-    parser.add_argument("--steps", type=int, default=5, help="In a round; %(default)s")
-    parser.add_argument("--width", type=int, default=64, help="Of the networks; %(default)s")
-    parser.add_argument("--batch", type=int, default=128, help="%(default)s")
+    parser.add_argument("--rounds", type=positive, default=10, help="%(default)s")
+    parser.add_argument("--steps", type=positive, default=5, help="In a round; %(default)s")
+    parser.add_argument("--width", type=positive, default=64, help="Of the networks; %(default)s")
+    parser.add_argument("--batch", type=positive, default=128, help="%(default)s")
     parser.add_argument("--json", type=Path, help="Where the numbers are kept")
     asked = parser.parse_args()
     missing = {n for n, package in PACKAGES.items() if importlib.util.find_spec(package) is None}

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import loops, turns
+from benchmarks.arguments import positive
 from benchmarks.tables import markdown
 from ganforge import build
 from ganforge.engine.latent import Latent
@@ -168,9 +169,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sides", nargs="*", help="Recipes, with overrides behind them in quotes")
     parser.add_argument("--seconds", type=float, nargs="+", default=[60.0, 300.0])
-    parser.add_argument("--seeds", type=int, default=3, help="%(default)s")
-    parser.add_argument("--jobs", type=int, default=2, help="At a time; %(default)s")
-    parser.add_argument("--threads", type=int, default=1, help="Of each job; %(default)s")
+    parser.add_argument("--seeds", type=positive, default=3, help="%(default)s")
+    parser.add_argument("--jobs", type=positive, default=2, help="At a time; %(default)s")
+    parser.add_argument("--threads", type=positive, default=1, help="Of each job; %(default)s")
     parser.add_argument("--pictures", type=Path, help="Folder for 64 samples of each")
     parser.add_argument("--json", type=Path, help="Where the numbers are kept")
     asked = parser.parse_args()

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from benchmarks import loops, turns
+from benchmarks.arguments import positive
 from benchmarks.overhead import a_run
 from benchmarks.step import engine
 from benchmarks.tables import markdown
@@ -130,9 +131,9 @@ def streaming(folder: Path, *, channels: int, workers: int, steps: int) -> tuple
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", help="Of: steps, growth, data; all if not given")
-    parser.add_argument("--steps", type=int, default=20_000, help="%(default)s")
-    parser.add_argument("--images", type=int, default=1_000_000, help="%(default)s")
-    parser.add_argument("--channels", type=int, default=3, help="Of the images; %(default)s")
+    parser.add_argument("--steps", type=positive, default=20_000, help="%(default)s")
+    parser.add_argument("--images", type=positive, default=1_000_000, help="%(default)s")
+    parser.add_argument("--channels", type=positive, default=3, help="Of the images; %(default)s")
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json", type=Path, help="Where the numbers are kept")
     parser.add_argument("--folder", type=Path, help="Where the shards go, and are deleted again")

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from benchmarks.arguments import positive
 from benchmarks.quality import Trial, trial
 from ganforge.plugins import load_registry
 from ganforge.recipe.load import load
@@ -121,9 +122,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, nargs="+", default=list(SECONDS))
     parser.add_argument("--count", type=int, default=0, help="Settings drawn; %(default)s")
     parser.add_argument("--alone", action="store_true", help="Every choice alone")
-    parser.add_argument("--seeds", type=int, default=1, help="Of each setting; %(default)s")
-    parser.add_argument("--jobs", type=int, default=1, help="At a time; %(default)s")
-    parser.add_argument("--threads", type=int, default=2, help="Of each job; %(default)s")
+    parser.add_argument("--seeds", type=positive, default=1, help="Of each setting; %(default)s")
+    parser.add_argument("--jobs", type=positive, default=1, help="At a time; %(default)s")
+    parser.add_argument("--threads", type=positive, default=2, help="Of each job; %(default)s")
     asked = parser.parse_args()
     settings: list[Setting] = [(), *(tuple(given.split()) for given in asked.settings)]
     settings += alone() if asked.alone else []

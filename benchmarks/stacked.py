@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 import torch
 
+from benchmarks.arguments import positive
 from benchmarks.tables import markdown, spread
 from ganforge import build
 from ganforge.device import choose
@@ -116,11 +117,16 @@ def conditions(asked: argparse.Namespace) -> str:
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stacked")
-    parser.add_argument("--steps", type=int, default=PUBLISHED_STEPS, help="a run; %(default)s")
     parser.add_argument(
-        "--channels", type=int, default=PUBLISHED_CHANNELS, help="of both networks; %(default)s"
+        "--steps", type=positive, default=PUBLISHED_STEPS, help="a run; %(default)s"
     )
-    parser.add_argument("--seeds", type=int, default=3, help="runs a recipe; %(default)s")
+    parser.add_argument(
+        "--channels",
+        type=positive,
+        default=PUBLISHED_CHANNELS,
+        help="of both networks; %(default)s",
+    )
+    parser.add_argument("--seeds", type=positive, default=3, help="runs a recipe; %(default)s")
     parser.add_argument("--only", nargs="+", choices=list(PUBLISHED), help="recipes; all three")
     parser.add_argument("--device", help="cpu or cuda; the best there is")
     parser.add_argument("--output", type=Path, default=Path("stacked.md"), help="%(default)s")

@@ -22,6 +22,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import loops, turns
+from benchmarks.arguments import positive
 from benchmarks.tables import markdown
 from ganforge import build
 from ganforge.device import choose
@@ -98,11 +99,11 @@ class Peak:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=8, help="%(default)s")
-    parser.add_argument("--steps", type=int, default=5, help="In a round; %(default)s")
-    parser.add_argument("--width", type=int, default=64, help="Of the networks; %(default)s")
-    parser.add_argument("--batch", type=int, default=128, help="%(default)s")
-    parser.add_argument("--size", type=int, default=28, help="Side of the images; %(default)s")
+    parser.add_argument("--rounds", type=positive, default=8, help="%(default)s")
+    parser.add_argument("--steps", type=positive, default=5, help="In a round; %(default)s")
+    parser.add_argument("--width", type=positive, default=64, help="Of the networks; %(default)s")
+    parser.add_argument("--batch", type=positive, default=128, help="%(default)s")
+    parser.add_argument("--size", type=positive, default=28, help="Side of the images; %(default)s")
     parser.add_argument("--all", action="store_true", help="bf16 and torch.compile too")
     parser.add_argument("--json", type=Path, help="Where the numbers are kept")
     asked = parser.parse_args()

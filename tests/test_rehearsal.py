@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from ganforge import build, hookimpl
-from ganforge.api import AdversarialRound, Regularizer
+from ganforge.api import AdversarialLoss, AdversarialRound, Regularizer
 from ganforge.errors import PluginError, UsageError
 from ganforge.plugins import load_registry
 from ganforge.recipe.load import load
@@ -52,6 +53,19 @@ class Clumsy(Regularizer):
         return torch.zeros(2) + torch.zeros(3)
 
 
+class Believing(AdversarialLoss):
+    """A loss whose D(x) fails: there is no second axis."""
+
+    def discriminator(self, round: AdversarialRound) -> Tensor:
+        return softplus(round.scores("fake")) + softplus(-round.scores("real"))
+
+    def generator(self, round: AdversarialRound) -> Tensor:
+        return softplus(-round.scores("fake"))
+
+    def belief(self, scores: Tensor) -> Tensor:
+        return scores.softmax(dim=1)
+
+
 def prepare(name: str, *overrides: str) -> build.Prepared:
     module = ModuleType("strangers")
 
@@ -64,6 +78,11 @@ def prepare(name: str, *overrides: str) -> build.Prepared:
         register("hungry", Hungry)
         register("clumsy", Clumsy)
 
+    @hookimpl
+    def register_losses(register):  # type: ignore[no-untyped-def]
+        register("believing", Believing)
+
+    module.register_losses = register_losses  # type: ignore[attr-defined]
     module.register_discriminators = register_discriminators  # type: ignore[attr-defined]
     module.register_regularizers = register_regularizers  # type: ignore[attr-defined]
     registry = load_registry(extra=[module])
@@ -95,6 +114,11 @@ def test_memory_that_runs_out_is_told_before_the_run() -> None:
 def test_a_fault_outside_of_all_networks_is_left_to_who_can_name_it() -> None:
     with pytest.raises(RuntimeError, match="must match the size of tensor b"):
         prepare("smoke", "regularizers=[{use: clumsy}]")
+
+
+def test_a_fault_in_what_is_computed_later_is_told_now() -> None:
+    with pytest.raises(IndexError, match="Dimension out of range"):
+        prepare("smoke", "loss.use=believing")
 
 
 UNPAIRED = "{use: unpaired, source: {use: edges, of: {use: mnist}}, target: {use: mnist}}"

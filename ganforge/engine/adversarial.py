@@ -17,7 +17,8 @@ from ganforge.engine.tally import Later, Scalar
 from ganforge.engine.undo import Buffers, Undo
 
 KEPT = 4096
-"""Of more scores than these D(x) is computed at once, so that nobody holds them meanwhile."""
+"""Bytes: D(x) of scores in more memory than this is computed at once, so that nobody holds it
+meanwhile."""
 
 __all__ = ["AdversarialLoss", "AdversarialRound", "Regularizer", "Side"]
 
@@ -176,7 +177,7 @@ class AdversarialRound(Round):
         return found
 
     def _believed(self, logits: Tensor) -> Scalar:
-        if logits.numel() > KEPT:
+        if logits.untyped_storage().nbytes() > KEPT:  # they may be a part of something larger
             return self.belief(logits).mean()
         return Later(_mean_of, self.belief, logits)
 
@@ -263,7 +264,8 @@ class AdversarialLoss:
     def belief(self, scores: Tensor) -> Tensor:
         """What D(x) means under this loss: the probability of 'real' for logits.
 
-        A loss whose scores are no logits returns them as they are.
+        A loss whose scores are no logits returns them as they are. It may be called some steps
+        later, or not at all, so it depends on the scores alone.
         """
         return torch.sigmoid(scores)
 

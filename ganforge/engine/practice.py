@@ -41,4 +41,6 @@ def practise(trainer: Trainer, batch: Batch) -> Values:
                 f"network '{name}' would never learn: nothing that is minimised depends on it",
                 hint="Choose other networks that look at what it makes, or another game.",
             )
-    return measured.take()
+    found = measured.take()
+    found.values()  # what would be computed later fails now if it fails
+    return found

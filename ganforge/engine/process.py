@@ -76,6 +76,7 @@ def few_to_collect() -> Iterator[None]:
     Modules, classes and functions are half a million objects, and to walk through all of them, as
     the collector does once in some thousand steps, takes 150 ms.
     """
+    gc.collect()  # else garbage, such as the networks of a run that failed, would stay too
     gc.freeze()
     try:
         yield

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 shape = attrgetter("shape")
+has_graph = attrgetter("requires_grad")
 
 
 class Buffers:
@@ -46,12 +47,17 @@ class Buffers:
                 self._owners[learning] = owners
         buffers = [buffer for each in owners for buffer in each.values() if buffer is not None]
         before, copies = self._copies.get(learning, ([], []))
-        if _same(buffers, before) and all(map(eq, map(shape, copies), map(shape, buffers))):
+        plain = not any(map(has_graph, buffers))  # else the copies would become part of it
+        if (
+            plain
+            and _same(buffers, before)
+            and all(map(eq, map(shape, copies), map(shape, buffers)))
+        ):
             if buffers:
                 torch._foreach_copy_(copies, buffers)
             return buffers, copies
         copies = [buffer.detach().clone() for buffer in buffers]
-        if learning is not None and not any(buffer.requires_grad for buffer in buffers):
+        if learning is not None and plain:
             self._copies[learning] = buffers, copies
         return buffers, copies
 

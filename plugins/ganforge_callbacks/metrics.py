@@ -89,7 +89,11 @@ class Metrics(Callback):
     def on_step(self, run: Run, values: Values) -> None:
         if run.clock.step % self.every:
             return
-        self._rows.append(_Row(run.clock.step, self._elapsed(), {}, values))
+        step = run.clock.step
+        if self._rows and self._rows[-1].step == step:  # a callback before this one had more to say
+            self._rows[-1] = self._rows[-1]._replace(values=values)
+        else:
+            self._rows.append(_Row(step, self._elapsed(), {}, values))
         if len(self._rows) >= self.flush:
             self._write(run)
 

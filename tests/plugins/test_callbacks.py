@@ -206,3 +206,18 @@ def test_lines_that_are_no_rows_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b'{"step": 1}\n\xff\xfe\n7\n{}\n{"step": "x"}\n{"step": 2}\n{"st')
     assert [row["step"] for row in read_rows(path)] == [1, 2]
+
+
+def test_a_callback_that_records_before_metrics_makes_no_second_row(make_run: MakeRun) -> None:
+    class First(Callback):
+        def on_step(self, run: Run, values: Values) -> None:
+            if run.clock.step % 2 == 0:
+                run.record(noted=run.clock.step)
+
+    run = make_run("train={steps: 5, batch_size: 8}", "callbacks=[{use: metrics, flush: 2}]")
+    run.callbacks = {"first": First(), **run.callbacks}
+    run.play()
+    rows = read_rows(run.folder / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5]
+    assert [row.get("noted") for row in rows] == [None, 2, None, 4, None]
+    assert all("discriminator/loss" in row for row in rows)
