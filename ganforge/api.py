@@ -10,6 +10,7 @@ from ganforge.engine.augmentation import Augmentation
 from ganforge.engine.callback import Callback
 from ganforge.engine.calling import asks_for, call, class_weights
 from ganforge.engine.checkpoint import prune as prune_checkpoints
+from ganforge.engine.clock import Clock
 from ganforge.engine.data import AnyDataset, Batch, Dataset, MapDataset, normalised
 from ganforge.engine.files import cache_folder, write_atomic
 from ganforge.engine.finite import NotFiniteError
@@ -35,6 +36,7 @@ __all__ = [
     "Batch",
     "Better",
     "Callback",
+    "Clock",
     "DataError",
     "Dataset",
     "DatasetOption",

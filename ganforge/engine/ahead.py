@@ -1,7 +1,7 @@
 """What is a function of the step, made for some steps at once.
 
 Where networks are small, most of a draw of random numbers in the midst of a step is spent on
-waking up its code: thirty draws in a row take a third of the time.
+waking up its code: thirty draws in a row take half of the time.
 """
 
 from __future__ import annotations

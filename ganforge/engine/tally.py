@@ -11,8 +11,8 @@ from torch import Tensor
 class Later:
     """A scalar that is computed when somebody reads it, which may be never.
 
-    Where networks are small, a few operations in the midst of a step cost many times what they do
-    when those of fifty steps are made at once.
+    Where networks are small, a few operations in the midst of a step cost several times what they
+    do when those of fifty steps are made at once.
 
     Args:
         compute: Gives the scalar.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ganforge_callbacks.metrics import read_row
 
 Series = NDArray[np.float64]
 
@@ -114,9 +115,5 @@ class History:
                 if not line.endswith(b"\n"):  # the rest of it is still to come
                     return
                 self._offset, behind = behind, behind + len(line)
-                try:
-                    row = json.loads(line)
-                except ValueError:
-                    continue
-                if isinstance(row, dict) and isinstance(row.get("step"), int):
+                if (row := read_row(line)) is not None:
                     yield row

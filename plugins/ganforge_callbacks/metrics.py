@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -14,32 +14,30 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ganforge.api import Callback, Run, Values, write_atomic
+from ganforge.api import Callback, Clock, Run, Values, write_atomic
 
 FILE = "metrics.jsonl"
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a metrics file; lines that are none, as a crash may leave, are left out."""
-    return list(each_row(path))
+    with path.open("rb") as file:
+        return [row for line in file if (row := read_row(line)) is not None]
 
 
-def each_row(path: Path) -> Iterator[dict[str, Any]]:
-    """The same one by one: those of a long run need not be in memory together."""
-    with path.open(errors="replace") as file:
-        for line in file:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict) and isinstance(row.get("step"), int):
-                yield row
+def read_row(line: bytes) -> dict[str, Any] | None:
+    """The row that a line is, or None if it is none."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 class _Row(NamedTuple):
-    """What becomes a row: step, seconds of training, what callbacks say, what was measured."""
+    """What becomes a row: when, seconds of training, what callbacks say, what was measured."""
 
-    step: int
+    clock: Clock
     seconds: float
     further: dict[str, Any]
     values: Mapping[str, Tensor]
@@ -89,19 +87,21 @@ class Metrics(Callback):
     def on_step(self, run: Run, values: Values) -> None:
         if run.clock.step % self.every:
             return
-        step = run.clock.step
-        if self._rows and self._rows[-1].step == step:  # a callback before this one had more to say
+        if self._has_row(run):  # a callback before this one had something to say
             self._rows[-1] = self._rows[-1]._replace(values=values)
         else:
-            self._rows.append(_Row(step, self._elapsed(), {}, values))
+            self._rows.append(_Row(run.clock, self._elapsed(), {}, values))
         if len(self._rows) >= self.flush:
             self._write(run)
 
     def on_record(self, run: Run, row: Mapping[str, Any]) -> None:
-        step = run.clock.step
-        if not self._rows or self._rows[-1].step != step:
-            self._rows.append(_Row(step, self._elapsed(), self._take_back(run), {}))
+        if not self._has_row(run):
+            self._rows.append(_Row(run.clock, self._elapsed(), self._take_back(run), {}))
         self._rows[-1].further.update(row)
+
+    def _has_row(self, run: Run) -> bool:
+        """Whether the last row that is still to be written is the present step's."""
+        return bool(self._rows) and self._rows[-1].clock.step == run.clock.step
 
     def _take_back(self, run: Run) -> dict[str, Any]:
         """The last row that was written, taken off the file, if it is the present step's; else
@@ -135,8 +135,8 @@ class Metrics(Callback):
         numbers = iter(_numbers([value for row in self._rows for value in row.values.values()]))
         rows = [
             {
-                "step": row.step,
-                "epoch": round(float(row.step / run.clock.steps_per_epoch), 4),
+                "step": row.clock.step,
+                "epoch": round(row.clock.epoch, 4),
                 "seconds": round(row.seconds, 3),
                 **row.further,
                 **{name: _json(next(numbers)) for name in row.values},

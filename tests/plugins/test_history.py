@@ -45,14 +45,12 @@ def test_it_reads_on_where_it_was(tmp_path: Path) -> None:
     history = History(path)
     write(path, {"step": 1, "g/loss": 1.0}, {"step": 2, "g/loss": 2.0, "d/loss": None})
     history.read()
-    first = path.stat().st_size
     path.write_text("x" * 16 + path.read_text()[16:])  # what was read is not read again
     write(path, {"step": 3, "g/loss": 3.0, "g/adversarial": 5.0})
     with path.open("a") as file:
         file.write("no row\n[1]\n" + '{"step": 4, "g/lo')  # the rest of it is still to come
     history.read()
     history.read()
-    assert path.stat().st_size > first
     assert history.losses.keys() == {"g"}
     assert history.losses["g"].samples[1].tolist() == [1.0, 2.0, 3.0]
     with path.open("a") as file:
