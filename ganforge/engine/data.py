@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice, repeat
 from typing import Any, ClassVar
 
 import torch
@@ -211,6 +212,22 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def cut(self, size: int) -> list[Batch]:
+        """Batches of so many samples, in their order.
+
+        They lie in the same memory. As ``.data`` they know nothing of each other: to autograd, who
+        writes into one would have written into the others.
+        """
+        if len(self) == size:
+            return [self]
+        tensors = (self.samples, self.labels, self.source)
+        pieces = [
+            repeat(None) if each is None else (piece.data for piece in torch.split(each, size))
+            for each in tensors
+        ]
+        count = len(self) // size
+        return [Batch(*each) for each in islice(zip(*pieces, strict=False), count)]
 
     def part(self, where: slice) -> Batch:
         """A micro-batch of this batch."""

@@ -7,9 +7,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ganforge.engine.ahead import STEPS, Ahead
 from ganforge.engine.data import AnyDataset, Batch, Dataset
 from ganforge.engine.streams import Streams
 from ganforge.errors import DataError
+
+TOGETHER = 2**18
+"""At most so many numbers are gathered at once, 1 MiB, but for a batch that has more."""
 
 
 class Feed(Protocol):
@@ -69,15 +73,22 @@ class Order:
     def batches_per_epoch(self) -> int:
         return self.count // self.batch_size
 
-    def rows(self, number: int) -> Tensor:
-        """The samples ``(batch_size,)`` of a batch; batches are counted from 0 over the run."""
+    def rows(self, number: int, batches: int = 1) -> Tensor:
+        """Which samples make a batch ``(batch_size,)``; batches are counted from 0 over the run.
+
+        Args:
+            number: The batch.
+            batches: Of so many in a row, ``(batches * batch_size,)``; of fewer where the epoch
+                ends before.
+        """
         epoch, index = divmod(number, self.batches_per_epoch)
         if self._permutation is None or self._permutation[0] != epoch:
             generator = self.streams.generator(self.stream, epoch)
             order = torch.randperm(self.count, generator=generator)
             self._permutation = (epoch, order.to(self.device))
         start = index * self.batch_size
-        return self._permutation[1][start : start + self.batch_size]
+        stop = min(index + batches, self.batches_per_epoch) * self.batch_size
+        return self._permutation[1][start:stop]
 
 
 def source_order(
@@ -100,7 +111,8 @@ def source_order(
 
 
 class ResidentFeed:
-    """Keeps the whole data set on the device; uint8 images are normalised there, a batch at a time.
+    """Keeps the whole data set on the device; uint8 images are normalised there, a batch at a time
+    or, where batches are small, some at a time.
 
     Args:
         dataset: The samples.
@@ -124,6 +136,10 @@ class ResidentFeed:
             None if dataset.source_dataset is None else dataset.source_dataset.samples.to(device)
         )
         self.drawn = 0
+        numbers = batch_size * sum(
+            each[0].numel() for each in (self.samples, self.source) if each is not None
+        )
+        self._ahead = Ahead(self._gather, max(1, min(STEPS, TOGETHER // max(1, numbers))))
 
     @property
     def batches_per_epoch(self) -> int:
@@ -131,13 +147,19 @@ class ResidentFeed:
 
     def next(self) -> Batch:
         """The next batch; its content depends only on the seed and on how many came before."""
-        rows = self.order.rows(self.drawn)
+        self.drawn += 1
+        return self._ahead(self.drawn - 1)
+
+    def _gather(self, first: int, batches: int) -> list[Batch]:
+        """Some batches in a row; fewer where an epoch ends before."""
+        rows = self.order.rows(first, batches)
         source = None
         if self.source is not None and self.source_order is not None:
-            source = self.source[self.source_order.rows(self.drawn)]
-        self.drawn += 1
+            of_source = self.source_order.rows(first, batches)
+            least = min(len(rows), len(of_source))
+            rows, source = rows[:least], self.source[of_source[:least]]
         labels = None if self.labels is None else self.labels[rows]
-        return Batch.of(self.samples[rows], labels, source)
+        return Batch.of(self.samples[rows], labels, source).cut(self.order.batch_size)
 
     def state_dict(self) -> dict[str, Any]:
         return {"drawn": self.drawn}

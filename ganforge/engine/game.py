@@ -47,6 +47,10 @@ class Term:
         return frozenset(getattr(self.function, "differentiates", ()))
 
     @cached_property
+    def has_state(self) -> bool:
+        return hasattr(self.function, "state_dict")
+
+    @cached_property
     def second_order(self) -> bool:
         said = getattr(self.function, "second_order", None)
         return bool(self.differentiates if said is None else said)

@@ -79,8 +79,14 @@ class Draw:
 def latents_ahead(streams: Streams, device: torch.device) -> Ahead[Tensor]:
     """Draws the latents of some steps at once, the same numbers as one by one."""
 
-    def make(step: int, latent: Latent, stream: str, total: int, *others: int | str) -> Tensor:
-        return latent.sample(total, streams.generator(stream, step, *others, device=device))
+    def make(
+        first: int, steps: int, latent: Latent, stream: str, total: int, *others: int | str
+    ) -> list[Tensor]:
+        generator = torch.Generator(device)
+        return [
+            latent.sample(total, generator.manual_seed(streams.number(stream, step, *others)))
+            for step in range(first, first + steps)
+        ]
 
     return Ahead(make)
 

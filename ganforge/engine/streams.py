@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 
@@ -30,7 +29,7 @@ class Streams:
     def __init__(self, seed: int, *, process: int = 0) -> None:
         self.seed = seed
         self.process = process
-        self._for_modules = Ahead(partial(self.number, "modules"))
+        self._for_modules = Ahead(self._seeds_of_modules)
 
     def number(self, stream: str, *counters: int | str) -> int:
         """The 63-bit seed of one draw."""
@@ -43,6 +42,9 @@ class Streams:
     ) -> torch.Generator:
         """A fresh generator on ``device`` for one draw."""
         return torch.Generator(device).manual_seed(self.number(stream, *counters))
+
+    def _seeds_of_modules(self, first: int, steps: int, *others: int | str) -> list[int]:
+        return [self.number("modules", step, *others) for step in range(first, first + steps)]
 
     def seed_modules(self, *counters: int | str) -> None:
         """Seed torch's global generator for modules that know no other, such as dropout.

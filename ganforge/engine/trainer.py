@@ -126,7 +126,7 @@ class Trainer:
         self._batch_from: dict[str, Any] | None = None
         self.freezer = Freezer(networks)
         self._buffers = Buffers(networks.values())
-        self._stateful: dict[tuple[Term, ...], list[Any]] = {}
+        self._game_states = [game] if game.has_state else []
         self.backward = Backward(
             game=game,
             networks=networks,
@@ -197,11 +197,8 @@ class Trainer:
 
     def undo(self, terms: Sequence[Term]) -> Undo:
         """Puts back what a play of these terms changes before its optimizers step."""
-        key = tuple(terms)
-        if key not in self._stateful:
-            stateful = [term.function for term in terms if hasattr(term.function, "state_dict")]
-            self._stateful[key] = [*([self.game] if self.game.has_state else []), *stateful]
-        return Undo(self._buffers, self._stateful[key], self.freezer.learning)
+        states = [term.function for term in terms if term.has_state]
+        return Undo(self._buffers, [*self._game_states, *states], self.freezer.learning)
 
     def _play_once(
         self, phase: Phase, repeat: int, stopping: Callable[[], bool]
@@ -317,6 +314,6 @@ class Trainer:
                 f"{phase.name}/{term.name}": term.function
                 for phase in self.phases
                 for term in phase.terms
-                if hasattr(term.function, "state_dict")
+                if term.has_state
             },
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable, Iterable
-from operator import attrgetter, eq, is_
+from operator import attrgetter, is_
 from typing import Any
 
 import torch
@@ -12,6 +12,34 @@ from torch import Tensor, nn
 
 shape = attrgetter("shape")
 has_graph = attrgetter("requires_grad")
+
+
+class _Kept:
+    """Buffers of networks, and memory for copies of them.
+
+    Args:
+        owners: What modules call by name; the buffers among it are those that are there now.
+    """
+
+    def __init__(self, owners: list[dict[str, Tensor | None]]) -> None:
+        self.owners = owners
+        self.all = [buffer for each in owners for buffer in each.values()]
+        self.buffers = [buffer for buffer in self.all if buffer is not None]
+        self.shapes = list(map(shape, self.buffers))
+        # With a graph, copies made in the same memory would become a part of it.
+        self.plain = not any(map(has_graph, self.buffers))
+        self.copies = [buffer.detach().clone() for buffer in self.buffers]
+
+    def renewed(self) -> bool:
+        """Make the copies again, if the buffers are still these."""
+        now = [buffer for each in self.owners for buffer in each.values()]
+        if not self.plain or len(now) != len(self.all) or not all(map(is_, now, self.all)):
+            return False
+        if any(map(has_graph, self.buffers)) or list(map(shape, self.buffers)) != self.shapes:
+            return False
+        if self.buffers:
+            torch._foreach_copy_(self.copies, self.buffers)
+        return True
 
 
 class Buffers:
@@ -26,8 +54,7 @@ class Buffers:
     def __init__(self, networks: Iterable[nn.Module]) -> None:
         modules = dict.fromkeys(module for network in networks for module in network.modules())
         self._modules = [module for module in modules if module._buffers]
-        self._owners: dict[Hashable, list[dict[str, Tensor | None]]] = {}
-        self._copies: dict[Hashable, tuple[list[Tensor], list[Tensor]]] = {}
+        self._kept: dict[Hashable, _Kept] = {}
 
     def copied(self, learning: Hashable = None) -> tuple[list[Tensor], list[Tensor]]:
         """Those that may change now, not those of frozen batch norms, and copies of them.
@@ -36,35 +63,20 @@ class Buffers:
             learning: Which networks learn, where that decides what is frozen. It is then looked up
                 once for each, and the next copies are made in the same memory. Or None.
         """
-        owners = self._owners.get(learning)
-        if owners is None:
-            owners = [
-                module._buffers
-                for module in self._modules
-                if module.__dict__.get("track_running_stats", True)
-            ]
+        kept = self._kept.get(learning)
+        if kept is None or not kept.renewed():
+            kept = _Kept(self._owners() if kept is None else kept.owners)
             if learning is not None:
-                self._owners[learning] = owners
-        buffers = [buffer for each in owners for buffer in each.values() if buffer is not None]
-        before, copies = self._copies.get(learning, ([], []))
-        plain = not any(map(has_graph, buffers))  # else the copies would become part of it
-        if (
-            plain
-            and _same(buffers, before)
-            and all(map(eq, map(shape, copies), map(shape, buffers)))
-        ):
-            if buffers:
-                torch._foreach_copy_(copies, buffers)
-            return buffers, copies
-        copies = [buffer.detach().clone() for buffer in buffers]
-        if learning is not None and plain:
-            self._copies[learning] = buffers, copies
-        return buffers, copies
+                self._kept[learning] = kept
+        return kept.buffers, kept.copies
 
-
-def _same(ones: list[Tensor], others: list[Tensor]) -> bool:
-    """Whether these are the very same tensors."""
-    return len(ones) == len(others) and all(map(is_, ones, others))
+    def _owners(self) -> list[dict[str, Tensor | None]]:
+        """The buffers of each module, by name, that are not frozen."""
+        return [
+            module._buffers
+            for module in self._modules
+            if module.__dict__.get("track_running_stats", True)
+        ]
 
 
 class Undo:

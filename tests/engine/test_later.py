@@ -112,16 +112,20 @@ def test_values_that_wait_keep_no_round_in_memory(make_trainer: MakeTrainer) -> 
 def test_what_is_made_ahead_is_what_is_made_alone() -> None:
     made: list[tuple[Any, ...]] = []
 
-    def make(step: int, *others: Any) -> tuple[Any, ...]:
-        made.append((step, *others))
-        return step, *others
+    def make(first: int, steps: int, *others: Any) -> list[tuple[Any, ...]]:
+        steps = 2 if first == 100 else steps  # there it makes fewer
+        made.append((first, steps, *others))
+        return [(step, *others) for step in range(first, first + steps)]
 
     ahead = Ahead(make, steps=4)
-    asked = [(0, "g"), (0, "d"), (1, "g"), (1, "g"), (3, "g"), (4, "g"), (2, "g"), (100, "g")]
+    asked = [(0, "g"), (0, "d"), (1, "g"), (1, "g"), (3, "g"), (4, "g"), (2, "g")]
     assert [ahead(*each) for each in asked] == asked
-    assert made[:8] == [(step, name) for name in "gd" for step in range(4)]
-    assert made[8] == (1, "g")  # asked for once more, so made once more
-    assert made[9:13] == [(step, "g") for step in range(4, 8)]
+    assert made[:2] == [(0, 4, "g"), (0, 4, "d")]
+    assert made[2] == (1, 1, "g")  # asked for once more, so made once more
+    assert made[3:] == [(4, 4, "g"), (2, 4, "g")]
+    del made[:]
+    assert [ahead(step, "g") for step in (100, 101, 102)] == [(100, "g"), (101, "g"), (102, "g")]
+    assert made == [(100, 2, "g"), (102, 4, "g")]
 
 
 @pytest.mark.parametrize("count", [8, 100])
