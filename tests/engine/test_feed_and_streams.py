@@ -98,6 +98,43 @@ def test_a_resumed_feed_goes_on_where_it_stopped(stop: int) -> None:
     assert dealt(second, 8 - stop) == whole[stop:]
 
 
+def test_batches_that_are_gathered_together_are_those_gathered_alone() -> None:
+    """Over epochs, back and again; what is asked for twice was not changed meanwhile."""
+    images = torch.randint(0, 256, (70, 1, 4, 4), dtype=torch.uint8)
+    dataset = Dataset(samples=images, labels=torch.arange(70), num_classes=70)
+    together, alone = feed(dataset, 3), feed(dataset, 3)
+    for number in [*range(60), 2, 2, 25, 24, 25, *range(40, 80)]:
+        together.load_state_dict({"drawn": number})
+        found = together.next()
+        wanted = Batch.of(images[alone.order.rows(number)], alone.order.rows(number))
+        assert torch.equal(found.samples, wanted.samples)
+        assert found.labels is not None
+        assert torch.equal(found.labels, alone.order.rows(number))
+        found.samples.zero_()
+        found.labels.zero_()
+
+
+def test_who_writes_into_a_batch_stops_no_gradient_of_another() -> None:
+    source = feed(numbered(12), 4)
+    weight = torch.ones((), requires_grad=True)
+    first, second = source.next(), source.next()
+    loss = (weight * first.samples).sum()
+    second.samples.add_(1.0)
+    loss.backward()
+    assert weight.grad is not None
+    assert weight.grad.item() == first.samples.sum().item()
+
+
+@pytest.mark.parametrize(("size", "batches"), [(4, 32), (128, 2), (1000, 1)])
+def test_no_more_than_a_mebibyte_is_gathered_at_once(size: int, batches: int) -> None:
+    images = torch.zeros(6000, 1, 28, 28, dtype=torch.uint8)
+    source = feed(Dataset(samples=images), size)
+    found = [source.next() for _ in range(batches + 1)]
+    memory = [each.samples.untyped_storage() for each in found]
+    assert memory[0].nbytes() == batches * size * 28 * 28 * 4
+    assert len({each.data_ptr() for each in memory}) == 2
+
+
 def test_images_are_normalised_exactly() -> None:
     """Every one of the 256 values v becomes v / 127.5 - 1; 0 is -1 and 255 is 1 to the bit."""
     images = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)

@@ -152,6 +152,39 @@ def test_a_profile_shows_the_step_under_its_name() -> None:
     assert any(event.key.startswith("Optimizer.step#QuickAdamW") for event in seen.key_averages())
 
 
+def test_counts_lie_together_until_somebody_puts_others_there() -> None:
+    """A count that a user replaces, or a whole state, is the one that is counted on from."""
+    both = pair(*WAYS[0])
+    for step in range(6):
+        for network, optimizer in both:
+            network.learn(step)
+            if step == 2:
+                optimizer.state[network.first.weight]["step"] = torch.tensor(40.0)
+            if step == 4:
+                optimizer.state[network.second.bias] = {
+                    name: value.clone() + (name == "step")
+                    for name, value in optimizer.state[network.second.bias].items()
+                }
+            optimizer.step()
+        assert_same(both)
+    counts = [each["step"] for each in both[0][1].state.values()]
+    assert [int(count) for count in counts] == [44, 6, 6, 7]
+    assert len({count.untyped_storage().data_ptr() for count in counts}) == 1
+
+
+def test_a_copy_counts_for_itself() -> None:
+    network = Net()
+    optimizer = adam(params=list(network.parameters()))
+    for step in range(2):
+        network.learn(step)
+        optimizer.step()
+    other_network, other = copy.deepcopy((network, optimizer))
+    other_network.learn(2)
+    other.step()
+    assert [int(each["step"]) for each in optimizer.state.values()] == [2] * 4
+    assert [int(each["step"]) for each in other.state.values()] == [3] * 4
+
+
 def test_what_is_made_is_torchs_too() -> None:
     parameters = list(Net().parameters())
     assert type(adam(params=parameters)) is QuickAdam
