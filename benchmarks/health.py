@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from benchmarks.arguments import positive
+from benchmarks.arguments import natural, positive
 from ganforge import build
 from ganforge.api import Run
 from ganforge.engine.data import Batch
@@ -152,7 +152,7 @@ def told(changes: Sequence[Mapping[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=positive, default=3, help="Of each fault.")
-    parser.add_argument("--healthy", type=int, default=5, help="Seeds of each healthy recipe.")
+    parser.add_argument("--healthy", type=natural, default=5, help="Seeds of each healthy recipe.")
     parser.add_argument("--jobs", type=positive, default=2)
     parser.add_argument("--json", type=Path, help="Where all changes of health are written.")
     options = parser.parse_args()

@@ -139,7 +139,12 @@ def main() -> None:
         f"{turns.said()}\nmedians of {asked.rounds} rounds, of tiny networks twice as many; "
         "milliseconds a step\n"
     )
-    head = [
+    print(table(rows))
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """All measurements, as Markdown."""
+    head = (
         "width",
         "batch",
         "fakes",
@@ -148,25 +153,21 @@ def main() -> None:
         "more a step",
         "an epoch's end",
         "more in all",
-    ]
-    print(
-        markdown(
-            head,
-            [
-                [
-                    str(row["channels"]),
-                    str(row["batch_size"]),
-                    "reused" if row["reuse_fakes"] else "fresh",
-                    f"{row['by_hand_ms']:.2f}",
-                    f"{row['ganforge_ms']:.2f}",
-                    f"{row['step_overhead_ms']:+.3f}",
-                    f"{row['epoch_end_ms']:.0f}",
-                    f"{row['overhead_ms']:+.3f} ms = {row['overhead_share']:+.2%}",
-                ]
-                for row in rows
-            ],
-        )
     )
+    lines = [
+        [
+            str(row["channels"]),
+            str(row["batch_size"]),
+            "reused" if row["reuse_fakes"] else "fresh",
+            f"{row['by_hand_ms']:.2f}",
+            f"{row['ganforge_ms']:.2f}",
+            f"{row['step_overhead_ms']:+.3f}",
+            f"{row['epoch_end_ms']:.0f}",
+            f"{row['overhead_ms']:+.3f} ms = {row['overhead_share']:+.2%}",
+        ]
+        for row in rows
+    ]
+    return markdown(head, lines)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from benchmarks import loops, turns
-from benchmarks.arguments import positive
+from benchmarks.arguments import natural, positive
 from benchmarks.overhead import a_run
 from benchmarks.step import engine
 from benchmarks.tables import markdown
@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--steps", type=positive, default=20_000, help="%(default)s")
     parser.add_argument("--images", type=positive, default=1_000_000, help="%(default)s")
     parser.add_argument("--channels", type=positive, default=3, help="Of the images; %(default)s")
-    parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--workers", type=natural, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json", type=Path, help="Where the numbers are kept")
     parser.add_argument("--folder", type=Path, help="Where the shards go, and are deleted again")
     asked = parser.parse_args()

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from benchmarks.arguments import positive
+from benchmarks.arguments import natural, positive
 from benchmarks.quality import Trial, trial
 from ganforge.plugins import load_registry
 from ganforge.recipe.load import load
@@ -120,7 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
     parser.add_argument("settings", nargs="*", help="Overrides of each, in quotes")
     parser.add_argument("--seconds", type=float, nargs="+", default=list(SECONDS))
-    parser.add_argument("--count", type=int, default=0, help="Settings drawn; %(default)s")
+    parser.add_argument("--count", type=natural, default=0, help="Settings drawn; %(default)s")
     parser.add_argument("--alone", action="store_true", help="Every choice alone")
     parser.add_argument("--seeds", type=positive, default=1, help="Of each setting; %(default)s")
     parser.add_argument("--jobs", type=positive, default=1, help="At a time; %(default)s")
