@@ -23,7 +23,7 @@ class Ahead(Generic[Made]):
 
     Args:
         make: Makes it for some steps in a row, given the first of them, how many, and whatever
-            else tells it from others. It may make fewer, but one.
+            else tells it from others. It may make fewer, but at least one.
         steps: For how many steps at once.
     """
 

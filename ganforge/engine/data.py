@@ -195,6 +195,8 @@ def _check_pairs(count: int, source: AnyDataset | None, paired: bool) -> None:
 class Batch:
     """What one play sees of the data.
 
+    Its tensors may be parts of larger ones: whoever keeps them longer than a step clones them.
+
     Args:
         samples: Real samples ``(N, ...)``, float32; images are in [-1, 1].
         labels: Their class indices ``(N,)``, if there are classes.
@@ -214,10 +216,10 @@ class Batch:
         return len(self.samples)
 
     def cut(self, size: int) -> list[Batch]:
-        """Batches of so many samples, in their order.
+        """Batches of so many samples, in their order; what is left over is in none of them.
 
-        They lie in the same memory. As ``.data`` they know nothing of each other: to autograd, who
-        writes into one would have written into the others.
+        They lie in the same memory, one of all samples is this batch itself. As ``.data`` they know
+        nothing of each other: to autograd, who writes into one would have written into the others.
         """
         if len(self) == size:
             return [self]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -12,8 +13,11 @@ from ganforge.engine.data import AnyDataset, Batch, Dataset
 from ganforge.engine.streams import Streams
 from ganforge.errors import DataError
 
-TOGETHER = 2**18
-"""At most so many numbers are gathered at once, 1 MiB, but for a batch that has more."""
+TOGETHER = 2**20
+"""At most so many bytes are gathered at once, but for a batch that has more."""
+ALIGNED = 512
+"""Bytes. Where a tensor starts decides which instructions some libraries take, and so how sums are
+rounded; batches start at multiples of this whether they are gathered alone or not."""
 
 
 class Feed(Protocol):
@@ -110,6 +114,40 @@ def source_order(
     )
 
 
+@dataclass(frozen=True)
+class _Gather:
+    """Fetches batches from what is on the device; the feed that asks is not known here, so that
+    nobody keeps it from being freed."""
+
+    order: Order
+    samples: Tensor
+    labels: Tensor | None
+    source_order: Order | None
+    source: Tensor | None
+
+    def together(self, batch_size: int) -> int:
+        """How many batches are best fetched at once."""
+        sizes = [
+            4 * batch_size * each[0].numel()  # as float32
+            for each in (self.samples, self.source)
+            if each is not None
+        ]
+        if any(size % ALIGNED for size in sizes):
+            return 1
+        return max(1, min(STEPS, TOGETHER // max(1, sum(sizes))))
+
+    def __call__(self, first: int, batches: int) -> list[Batch]:
+        """Some batches in a row; fewer where an epoch ends before."""
+        rows = self.order.rows(first, batches)
+        source = None
+        if self.source is not None and self.source_order is not None:
+            of_source = self.source_order.rows(first, batches)
+            least = min(len(rows), len(of_source))
+            rows, source = rows[:least], self.source[of_source[:least]]
+        labels = None if self.labels is None else self.labels[rows]
+        return Batch.of(self.samples[rows], labels, source).cut(self.order.batch_size)
+
+
 class ResidentFeed:
     """Keeps the whole data set on the device; uint8 images are normalised there, a batch at a time
     or, where batches are small, some at a time.
@@ -136,10 +174,8 @@ class ResidentFeed:
             None if dataset.source_dataset is None else dataset.source_dataset.samples.to(device)
         )
         self.drawn = 0
-        numbers = batch_size * sum(
-            each[0].numel() for each in (self.samples, self.source) if each is not None
-        )
-        self._ahead = Ahead(self._gather, max(1, min(STEPS, TOGETHER // max(1, numbers))))
+        gather = _Gather(self.order, self.samples, self.labels, self.source_order, self.source)
+        self._ahead = Ahead(gather, gather.together(batch_size))
 
     @property
     def batches_per_epoch(self) -> int:
@@ -147,19 +183,9 @@ class ResidentFeed:
 
     def next(self) -> Batch:
         """The next batch; its content depends only on the seed and on how many came before."""
+        batch = self._ahead(self.drawn)
         self.drawn += 1
-        return self._ahead(self.drawn - 1)
-
-    def _gather(self, first: int, batches: int) -> list[Batch]:
-        """Some batches in a row; fewer where an epoch ends before."""
-        rows = self.order.rows(first, batches)
-        source = None
-        if self.source is not None and self.source_order is not None:
-            of_source = self.source_order.rows(first, batches)
-            least = min(len(rows), len(of_source))
-            rows, source = rows[:least], self.source[of_source[:least]]
-        labels = None if self.labels is None else self.labels[rows]
-        return Batch.of(self.samples[rows], labels, source).cut(self.order.batch_size)
+        return batch
 
     def state_dict(self) -> dict[str, Any]:
         return {"drawn": self.drawn}

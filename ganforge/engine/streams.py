@@ -1,8 +1,8 @@
 """Random numbers as a function of (seed, stream, counters): nothing to save, nothing to disturb.
 
-Every draw makes a fresh generator whose seed is a hash of what it is for. Sampling or evaluating
-in the middle of a run therefore cannot change the training, and a resumed run draws what the
-uninterrupted one would have drawn.
+Every draw has a seed of its own, a hash of what it is for. Sampling or evaluating in the middle of
+a run therefore cannot change the training, and a resumed run draws what the uninterrupted one would
+have drawn.
 """
 
 from __future__ import annotations

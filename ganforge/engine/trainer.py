@@ -126,7 +126,6 @@ class Trainer:
         self._batch_from: dict[str, Any] | None = None
         self.freezer = Freezer(networks)
         self._buffers = Buffers(networks.values())
-        self._game_states = [game] if game.has_state else []
         self.backward = Backward(
             game=game,
             networks=networks,
@@ -148,6 +147,7 @@ class Trainer:
         self.watch_every = 0
         """The period of the steps that somebody looks at closely, or 0."""
         check_phases(self.phases, self.optimizers)
+        self._game_states = [game] if game.has_state else []
 
     @property
     def clock(self) -> Clock:

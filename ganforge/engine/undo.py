@@ -66,7 +66,7 @@ class Buffers:
         kept = self._kept.get(learning)
         if kept is None or not kept.renewed():
             kept = _Kept(self._owners() if kept is None else kept.owners)
-            if learning is not None:
+            if learning is not None and kept.plain:
                 self._kept[learning] = kept
         return kept.buffers, kept.copies
 

@@ -73,8 +73,8 @@ def plot(
     epochs.set_xlabel("epoch")
     axes.yaxis.get_offset_text().set_x(-0.06)  # such as 1e6, beside the epochs and not upon them
     # To ask how wide the numbers on the left are takes as long as a fifth of the drawing, and one
-    # of matplotlib's layout engines longer than all of it. There is room for eight digits.
-    figure.subplots_adjust(left=0.1, right=0.965, bottom=0.1, top=0.835)
+    # of matplotlib's layout engines longer than all of it. Seven digits and a sign have room.
+    figure.subplots_adjust(left=0.115, right=0.965, bottom=0.1, top=0.835)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})  # a third of the time
     return buffer.getvalue()

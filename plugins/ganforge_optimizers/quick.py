@@ -101,6 +101,8 @@ class QuickAdam(optim.Adam):
             steps = [state["step"] for state in states]
             if len(set(map(_kind, weights))) > 1 or len(set(map(_kind, steps))) > 1:
                 return None
+            if any(step.dim() for step in steps):
+                return None
             counts = self._counts[number] = _Counts(states)
         return gradients, states, counts
 

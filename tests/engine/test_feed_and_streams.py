@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
+import weakref
 from itertools import chain, pairwise
 
 import pytest
@@ -100,7 +102,7 @@ def test_a_resumed_feed_goes_on_where_it_stopped(stop: int) -> None:
 
 def test_batches_that_are_gathered_together_are_those_gathered_alone() -> None:
     """Over epochs, back and again; what is asked for twice was not changed meanwhile."""
-    images = torch.randint(0, 256, (70, 1, 4, 4), dtype=torch.uint8)
+    images = torch.randint(0, 256, (70, 1, 16, 8), dtype=torch.uint8)
     dataset = Dataset(samples=images, labels=torch.arange(70), num_classes=70)
     together, alone = feed(dataset, 3), feed(dataset, 3)
     for number in [*range(60), 2, 2, 25, 24, 25, *range(40, 80)]:
@@ -125,7 +127,40 @@ def test_who_writes_into_a_batch_stops_no_gradient_of_another() -> None:
     assert weight.grad.item() == first.samples.sum().item()
 
 
-@pytest.mark.parametrize(("size", "batches"), [(4, 32), (128, 2), (1000, 1)])
+def test_batches_start_where_one_alone_would_start() -> None:
+    """Where a tensor starts decides how some kernels round: a resumed run must see the same."""
+    for size, numbers in [(10, 5), (7, 3), (64, 2), (128, 1), (16, 49)]:
+        source = feed(Dataset(samples=torch.zeros(2000, numbers)), size)
+        starts = [source.next().samples.data_ptr() % 64 for _ in range(12)]
+        assert starts == [0] * 12, (size, numbers)
+
+
+def test_a_feed_that_nobody_has_any_more_is_gone() -> None:
+    source = feed(numbered(12), 4)
+    source.next()
+    alive = weakref.ref(source)
+    gc.disable()
+    try:
+        del source
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
+def test_a_batch_that_cannot_be_read_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, other = feed(numbered(12), 4), feed(numbered(12), 4)
+
+    def fails(*_: object) -> Tensor:
+        raise OSError("gone")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(source.order, "rows", fails)
+        with pytest.raises(OSError, match="gone"):
+            source.next()
+    assert dealt(source, 3) == dealt(other, 3)
+
+
+@pytest.mark.parametrize(("size", "batches"), [(8, 32), (128, 2), (1000, 1), (5, 1)])
 def test_no_more_than_a_mebibyte_is_gathered_at_once(size: int, batches: int) -> None:
     images = torch.zeros(6000, 1, 28, 28, dtype=torch.uint8)
     source = feed(Dataset(samples=images), size)

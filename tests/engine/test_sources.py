@@ -86,6 +86,22 @@ def test_reading_gives_the_same_batches(workers: int) -> None:
             assert torch.equal(one.source, other.source)
 
 
+def test_sources_of_other_lengths_are_gathered_together_as_alone() -> None:
+    """The shorter epoch ends a block; here and there, as a run that goes back."""
+    images = torch.arange(40 * 128.0).reshape(40, 128)
+    others = torch.arange(17 * 256.0).reshape(17, 256)
+    dataset = Dataset(samples=images, source=Dataset(samples=others))
+    feed = make_feed(dataset, batch_size=2, streams=Streams(5), device=CPU)
+    assert isinstance(feed, ResidentFeed)
+    assert feed.source_order is not None
+    for number in [*range(70), 3, 3, 30, 29, *range(7, 20)]:
+        feed.load_state_dict({"drawn": number})
+        found = feed.next()
+        assert torch.equal(found.samples, images[feed.order.rows(number)])
+        assert found.source is not None
+        assert torch.equal(found.source, others[feed.source_order.rows(number)])
+
+
 def test_a_resident_data_set_may_have_a_source_that_is_read() -> None:
     dataset = Dataset(samples=numbered(COUNT).samples, source=Read(OTHERS))
     assert not isinstance(

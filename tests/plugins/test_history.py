@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ganforge.api import Run
 from ganforge_callbacks.history import Curve, History
+from ganforge_callbacks.loss_plot import plot
 
 MakeRun = Callable[..., Run]
 
@@ -107,3 +110,14 @@ def steps_drawn(run: Run) -> list[float]:
     history = run.callbacks["loss_plot"]._history  # type: ignore[attr-defined]
     steps: list[float] = history.losses["generator"].samples[0].tolist()
     return steps
+
+
+@pytest.mark.parametrize("scale", [1e-30, -0.0007, 1.0, 5e5, -8e5, 1e9])
+def test_the_name_of_the_scale_is_within_the_picture(scale: float) -> None:
+    curve = Curve()
+    for step in range(1, 101):
+        curve.add(step, scale * (1.0 + step / 1000))
+    picture = Image.open(io.BytesIO(plot({"critic": curve}, title="t", steps_per_epoch=10)))
+    ink = np.asarray(picture.convert("L")) < 128
+    left = np.flatnonzero(ink.any(axis=0))[0]
+    assert 2 <= left < 60

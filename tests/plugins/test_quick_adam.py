@@ -172,6 +172,17 @@ def test_counts_lie_together_until_somebody_puts_others_there() -> None:
     assert len({count.untyped_storage().data_ptr() for count in counts}) == 1
 
 
+def test_a_count_that_is_no_scalar_goes_torchs_way() -> None:
+    both = pair(*WAYS[0])
+    for step in range(4):
+        for network, optimizer in both:
+            network.learn(step)
+            if step == 2:
+                optimizer.state[network.first.bias]["step"] = torch.tensor([9.0])
+            optimizer.step()
+        assert_same(both)
+
+
 def test_a_copy_counts_for_itself() -> None:
     network = Net()
     optimizer = adam(params=list(network.parameters()))
