@@ -12,11 +12,12 @@ from ganforge.engine.calling import asks_for, call, class_weights
 from ganforge.engine.checkpoint import prune as prune_checkpoints
 from ganforge.engine.clock import Clock
 from ganforge.engine.data import AnyDataset, Batch, Dataset, MapDataset, normalised
+from ganforge.engine.draw import Draw
 from ganforge.engine.files import cache_folder, write_atomic
 from ganforge.engine.finite import NotFiniteError
 from ganforge.engine.game import Game, Phase, Term, join, judge_scores
 from ganforge.engine.latent import Latent
-from ganforge.engine.round import Draw, Play, Round
+from ganforge.engine.round import Play, Round
 from ganforge.engine.run import Run
 from ganforge.engine.show import Panel, Show, class_rows
 from ganforge.engine.tally import Later, Scalar, Values

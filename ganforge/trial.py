@@ -8,21 +8,15 @@ from typing import NamedTuple
 
 import torch
 
+from ganforge.engine.agreement import TOLERANCE, furthest
 from ganforge.engine.data import AnyDataset, Batch
-from ganforge.engine.execution import Execution, Precision
+from ganforge.engine.execution import Execution
 from ganforge.engine.layout import has_channels_last, lay_out
 from ganforge.engine.practice import practise
 from ganforge.engine.trainer import Trainer
 from ganforge.errors import GanforgeError
 from ganforge.recipe.schema import Recipe
 from ganforge.rehearsal import rehearse
-
-TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 1e-1}
-"""How far losses and norms of gradients may be from those of the plain way, as a share of them.
-
-They are sums over thousands of products, in an order that differs: single precision keeps about
-four digits of the norm of a gradient, TF32 (10 bits of mantissa) and bfloat16 (7 bits) about two.
-"""
 
 
 class Way(NamedTuple):
@@ -120,20 +114,17 @@ def _measured(trainer: Trainer, batch: Batch, execution: Execution) -> dict[str,
 
 
 def _compared(fast: dict[str, float], plain: dict[str, float], tolerance: float) -> str:
-    distances = {
-        name: abs(fast[name] - value) / max(abs(value), tolerance) for name, value in plain.items()
-    }
-    worst = max(distances, key=lambda name: distances[name])
-    if not distances[worst] <= tolerance:
+    worst = furthest(fast, plain, tolerance)
+    if not worst.within(tolerance):
         raise GanforgeError(
-            f"train.verify: {worst} is {fast[worst]:.6g}, and {plain[worst]:.6g} the plain way: "
-            f"{distances[worst]:.2g} of it apart, more than {tolerance:g}",
+            f"train.verify: {worst.name} is {fast[worst.name]:.6g}, and {plain[worst.name]:.6g} "
+            f"the plain way: {worst.share:.2g} of it apart, more than {tolerance:g}",
             hint="Write memory_format: contiguous, precision: fp32 or compile: false under "
             "'train', to find out which of them it is.",
         )
     return (
         f"verified: losses and gradients are those of the plain way, at most "
-        f"{distances[worst]:.1g} apart ({worst})"
+        f"{worst.share:.1g} apart ({worst.name})"
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
-from ganforge.engine.round import Draw
+from ganforge.engine.draw import Draw
 
 if TYPE_CHECKING:
     from ganforge.engine.adversarial import AdversarialRound

@@ -8,17 +8,17 @@ from typing import Any
 from torch import Tensor, nn
 
 from ganforge.engine.data import Batch
+from ganforge.engine.draw import Draw, latents_ahead
 from ganforge.engine.execution import Execution
 from ganforge.engine.game import Game, Phase, Term
 from ganforge.engine.gradients import Gradients
 from ganforge.engine.latent import Latent
 from ganforge.engine.parts import Parts
-from ganforge.engine.round import Draw, Play, latents_ahead
+from ganforge.engine.round import Play
 from ganforge.engine.streams import Streams
 from ganforge.engine.tally import Scalar, read
+from ganforge.engine.turn import Counters
 from ganforge.errors import PluginError
-
-Counters = tuple[int | str, ...]
 
 
 class Backward:
@@ -74,13 +74,24 @@ class Backward:
         Raises:
             PluginError: No term depends on what learns.
         """
-        self.gradients.clear(phase.learns)
         self.streams.seed_modules(*counters)
+        return self.compute(phase, terms, batch, self.draw(counters, len(batch)))
+
+    def draw(self, counters: Counters, total: int) -> Draw:
+        """The random numbers of a play with so many samples."""
+        device = self.execution.device
+        return Draw(self.streams, counters, total, slice(0, total), device, self._ahead)
+
+    def compute(
+        self, phase: Phase, terms: Sequence[Term], batch: Batch, draw: Draw
+    ) -> dict[str, Scalar]:
+        """As a call, with the random numbers of ``draw`` and of torch's global generators."""
+        self.gradients.clear(phase.learns)
         if not terms:
             return {}
         values: dict[str, Scalar] = {}
         with self.execution.play(terms):
-            for play in self._plays(phase, counters, terms, batch):
+            for play in self._plays(phase, terms, batch, draw):
                 share = 1.0 if self.micro_batches == 1 else len(play.batch) / len(batch)
                 found = self._accumulate(play, terms, share)
                 if not values:
@@ -91,7 +102,7 @@ class Backward:
         return values
 
     def _plays(
-        self, phase: Phase, counters: Counters, terms: Sequence[Term], batch: Batch
+        self, phase: Phase, terms: Sequence[Term], batch: Batch, draw: Draw
     ) -> Iterator[Play]:
         """The micro-batches of one batch."""
         total = len(batch)
@@ -106,7 +117,7 @@ class Backward:
                 differentiates=differentiates,
                 batch=batch if portions == 1 else batch.part(where),
                 latent=self.latent,
-                draw=Draw(self.streams, counters, total, where, self.execution.device, self._ahead),
+                draw=draw if portions == 1 else draw.part(where),
                 shared=self.shared,
                 watched=self.watched,
             )

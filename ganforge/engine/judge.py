@@ -7,17 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ganforge.engine.backward import Backward, Counters
-from ganforge.engine.data import Batch
+from ganforge.engine.backward import Backward
 from ganforge.engine.finite import Finding, NotFiniteError, Policy, is_finite, not_finite
-from ganforge.engine.game import Phase, Term
 from ganforge.engine.tally import Scalar, read
+from ganforge.engine.turn import Turn
 from ganforge.engine.undo import Undo
 from ganforge.engine.watch import Watch, skips_on_device, step_unless
 from ganforge.errors import PluginError
@@ -31,19 +30,11 @@ class Played:
     """A play whose gradients are there and whose optimizers have not stepped.
 
     Args:
-        step: The step under way, counted from 1.
-        phase: Whose play it is.
-        counters: Which play it is.
-        terms: Those that were due.
-        batch: The real samples.
+        turn: Which play.
         values: What was measured.
     """
 
-    step: int
-    phase: Phase
-    counters: Counters
-    terms: Sequence[Term]
-    batch: Batch
+    turn: Turn
     values: Mapping[str, Scalar]
 
     def value(self, name: str) -> Tensor:
@@ -58,8 +49,22 @@ class Played:
         Args:
             gradients: By network, a number that is finite if its gradient is.
         """
-        terms = [(term.name, self.value(term.name)) for term in self.terms]
+        terms = [(term.name, self.value(term.name)) for term in self.turn.terms]
         return [*terms, *gradients.items(), ("loss", self.value("loss"))] if terms else []
+
+
+class Verdict(NamedTuple):
+    """What the device found, on the device.
+
+    Args:
+        names: What was looked at: the terms that were due, networks, and the sum of the terms.
+        finite: Booleans ``(len(names),)``.
+        bad: Whether one of them is false, ``()``.
+    """
+
+    names: Sequence[str]
+    finite: Tensor
+    bad: Tensor
 
 
 class Judge:
@@ -98,19 +103,27 @@ class Judge:
         Raises:
             NotFiniteError: It was not, and the policy is not to skip it.
         """
-        gradients, learns = self._backward.gradients, played.phase.learns
-        needed = self.clips or self._backward.watched
+        gradients, turn = self._backward.gradients, played.turn
         # The shortest way for what is mostly so: the sum of the terms tells of each of them.
         if (
             self.waits
-            and not needed
-            and played.terms
+            and not self._needs_norms
+            and turn.terms
             and math.isfinite(played.value("loss").item())
-            and gradients.finite(learns)
+            and gradients.finite(turn.phase.learns)
         ):
-            return {}, self._passed(played.phase.name)
-        found = gradients.norms(learns) if needed else gradients.marks(learns)
+            return {}, self._passed(turn.phase.name)
+        found = self.look(turn)
         return found, self._considered(played, found, undo, optimizers)
+
+    @property
+    def _needs_norms(self) -> bool:
+        return self.clips or self._backward.watched
+
+    def look(self, turn: Turn) -> dict[str, Tensor]:
+        """A number for each network that has a gradient, finite if that is: its norm, if needed."""
+        gradients, learns = self._backward.gradients, turn.phase.learns
+        return gradients.norms(learns) if self._needs_norms else gradients.marks(learns)
 
     def _considered(
         self,
@@ -119,21 +132,34 @@ class Judge:
         undo: Undo,
         optimizers: Sequence[Optimizer],
     ) -> Update:
-        decisive = played.decisive(found)
-        if not decisive:
+        if not played.turn.terms:
             return _step
-        if not self.waits and not undo.has_states and all(map(skips_on_device, optimizers)):
-            finite = torch.stack([value.float() for _, value in decisive]).isfinite()
-            names = [name for name, _ in decisive]
-            self._watch.send(played.step, played.phase.name, len(played.terms), names, finite)
-            bad = ~finite.all()
-            undo.restore_where(bad)
-            return partial(step_unless, bad)
-        if is_finite(value for _, value in decisive):
-            return self._passed(played.phase.name)
+        if not undo.has_states and self.leaves_to_device(optimizers):
+            verdict = self.verdict(played, found, undo)
+            self.send(played.turn, verdict)
+            return partial(step_unless, verdict.bad)
+        if is_finite(value for _, value in played.decisive(found)):
+            return self._passed(played.turn.phase.name)
         undo.restore()
         self._failed(self._diagnosis(played, found, undo))
         return _leave_out
+
+    def leaves_to_device(self, optimizers: Sequence[Optimizer]) -> bool:
+        """Whether the device itself leaves an update out, and nobody waits to see it."""
+        return not self.waits and all(map(skips_on_device, optimizers))
+
+    def verdict(self, played: Played, found: Mapping[str, Tensor], undo: Undo) -> Verdict:
+        """Let the device look, and put back the buffers if something was not finite."""
+        decisive = played.decisive(found)
+        finite = torch.stack([value.float() for _, value in decisive]).isfinite()
+        bad = ~finite.all()
+        undo.restore_where(bad)
+        return Verdict([name for name, _ in decisive], finite, bad)
+
+    def send(self, turn: Turn, verdict: Verdict) -> None:
+        """Let what the device found be heard of later."""
+        terms = len(turn.terms)
+        self._watch.send(turn.step, turn.phase.name, terms, verdict.names, verdict.finite)
 
     def settle(self, *, wait: bool = True) -> None:
         """Hear what the device has to say of plays that were not waited for.
@@ -187,27 +213,28 @@ class Judge:
 
     def _diagnosis(self, played: Played, found: Mapping[str, Tensor], undo: Undo) -> Finding:
         """Whose fault it is; a gradient's term is found by computing each term's alone."""
-        bad = [term.name for term in played.terms if not is_finite([played.value(term.name)])]
+        turn = played.turn
+        bad = [term.name for term in turn.terms if not is_finite([played.value(term.name)])]
         if not bad:
-            for term in played.terms:
+            for term in turn.terms:
                 try:
-                    self._backward(played.phase, played.counters, [term], played.batch)
+                    self._backward(turn.phase, turn.counters, [term], turn.batch)
                 except PluginError:  # alone, it depends on nothing that learns
                     undo.restore()
                     continue
-                norms = self._backward.gradients.norms(played.phase.learns)
+                norms = self._backward.gradients.norms(turn.phase.learns)
                 if norms and not is_finite(norms.values()):
                     bad.append(term.name)
                 undo.restore()
         networks = self._backward.networks
         weights = {name: not_finite(network) for name, network in networks.items()}
         return Finding(
-            step=played.step,
-            phase=played.phase.name,
+            step=turn.step,
+            phase=turn.phase.name,
             terms=bad,
             gradients=[name for name, mark in found.items() if not is_finite([mark])],
             weights={name: tensors for name, tensors in weights.items() if tensors},
-            real=not bool(played.batch.samples.isfinite().all()),
+            real=not bool(turn.batch.samples.isfinite().all()),
         )
 
 

@@ -23,8 +23,8 @@ def practise(trainer: Trainer, batch: Batch) -> Values:
     measured, backward = Tally(), trainer.backward
     for phase in trainer.phases:
         last = phase.repeats - 1  # the one whose fakes a later phase may take
-        trainer.freezer.learn(phase.graphs(last))
-        undo = trainer.undo(phase.terms)
+        trainer.plays.freezer.learn(phase.graphs(last))
+        undo = trainer.plays.undo(phase.terms)
         try:
             counters = trainer.counters(phase, last)
             measured.add(phase.name, backward(phase, counters, phase.terms, batch))

@@ -7,88 +7,15 @@ never computed, and one that several terms ask for is computed once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from ganforge.engine.ahead import Ahead
 from ganforge.engine.data import Batch
+from ganforge.engine.draw import Draw
 from ganforge.engine.latent import Latent
-from ganforge.engine.streams import Streams
 from ganforge.engine.tally import Scalar
-
-FEW = 4096
-"""More numbers than these are not drawn ahead: they take their time, however they are drawn."""
-
-
-@dataclass(frozen=True)
-class Draw:
-    """The random numbers of one micro-batch.
-
-    They are drawn for the whole batch and then cut, so that splitting a batch into micro-batches
-    does not change which numbers a sample meets.
-
-    Args:
-        streams: The run's random streams.
-        counters: Where in the run this is: step, phase and repeat.
-        total: Samples in the whole batch.
-        where: The rows of this micro-batch.
-        device: Where the numbers are needed.
-        ahead: Draws the latents of some steps at once, see :func:`latents_ahead`.
-    """
-
-    streams: Streams
-    counters: tuple[int | str, ...]
-    total: int
-    where: slice
-    device: torch.device
-    ahead: Ahead[Tensor] | None = None
-
-    def of(self, phase: str, repeat: int) -> Draw:
-        """The random numbers of another play of the same step."""
-        step, _, _, *again = self.counters
-        return replace(self, counters=(step, phase, repeat, *again))
-
-    def generator(self, stream: str) -> torch.Generator:
-        return self.streams.generator(stream, *self.counters, device=self.device)
-
-    def latents(self, latent: Latent, stream: str = "latent") -> Tensor:
-        """Latents ``(n, latent.size)``."""
-        if self.ahead is None or self.total * latent.size > FEW:
-            return self._cut(latent.sample(self.total, self.generator(stream)))
-        step, *others = self.counters
-        return self._cut(self.ahead(int(step), latent, stream, self.total, *others))
-
-    def uniform(self, stream: str, *shape: int) -> Tensor:
-        """Numbers ``(n, *shape)``, uniform on [0, 1)."""
-        generator = self.generator(stream)
-        return self._cut(torch.rand(self.total, *shape, generator=generator, device=self.device))
-
-    def normal(self, stream: str, *shape: int) -> Tensor:
-        """Numbers ``(n, *shape)``, standard normal."""
-        generator = self.generator(stream)
-        return self._cut(torch.randn(self.total, *shape, generator=generator, device=self.device))
-
-    def _cut(self, numbers: Tensor) -> Tensor:
-        whole = self.where.start == 0 and self.where.stop == self.total
-        return numbers if whole else numbers[self.where]
-
-
-def latents_ahead(streams: Streams, device: torch.device) -> Ahead[Tensor]:
-    """Draws the latents of some steps at once, the same numbers as one by one."""
-
-    def make(
-        first: int, steps: int, latent: Latent, stream: str, total: int, *others: int | str
-    ) -> list[Tensor]:
-        generator = torch.Generator(device)
-        return [
-            latent.sample(total, generator.manual_seed(streams.number(stream, step, *others)))
-            for step in range(first, first + steps)
-        ]
-
-    return Ahead(make)
 
 
 @dataclass(frozen=True)
@@ -122,12 +49,12 @@ class Play:
     @property
     def step(self) -> int:
         """The step of the run, from 0."""
-        return int(self.draw.counters[0])
+        return self.draw.step
 
     @property
     def repeat(self) -> int:
         """Which play of the phase in this step, from 0."""
-        return int(self.draw.counters[2])
+        return self.draw.turn[1]
 
 
 class Round:

@@ -119,8 +119,8 @@ class Saver:
             self._told.discard(what)
 
     def tell_skipped(self) -> None:
-        """Tell which updates were left out since the last call."""
-        for line in self._run.trainer.judge.take_notices():
+        """Tell which updates were left out since the last call, and how else plays went."""
+        for line in self._run.trainer.take_notices():
             self._tell(line)
 
     def _newest(self) -> str:

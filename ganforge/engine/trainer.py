@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from ganforge.engine.average import Average
-from ganforge.engine.backward import Backward, Counters
+from ganforge.engine.backward import Backward
 from ganforge.engine.clock import Clock
 from ganforge.engine.data import Batch
 from ganforge.engine.execution import Execution
 from ganforge.engine.feed import Feed
 from ganforge.engine.finite import Policy
-from ganforge.engine.freezing import Freezer
-from ganforge.engine.game import Game, Phase, Term, batches_per_step, check_phases
-from ganforge.engine.judge import Judge, Played, Update
+from ganforge.engine.game import Game, Phase, batches_per_step, check_phases
+from ganforge.engine.judge import Judge
 from ganforge.engine.latent import Latent
 from ganforge.engine.layout import follow_parameters
 from ganforge.engine.parts import Parts
+from ganforge.engine.plays import Plays
+from ganforge.engine.recording import Recorder
+from ganforge.engine.replays import Replays
 from ganforge.engine.state import Group, collect, restore
 from ganforge.engine.streams import Streams
 from ganforge.engine.tally import Scalar, Tally, Values
-from ganforge.engine.undo import Buffers, Undo
+from ganforge.engine.turn import Counters, Turn
 
 
 class Interrupted(BaseException):
@@ -76,6 +78,7 @@ class Trainer:
         settings: Length, portions, and what to do when it diverges.
         device: Where the networks are.
         execution: How plays are carried out there; in single precision if not given.
+        recorder: Records plays, to be done again as a whole; or None, to play each anew.
         wait: Whether each play waits to see that it was finite. Where waiting is cheap it does, if
             not given; elsewhere the device itself leaves out the update, if the optimizers can do
             so, and the run hears of it some steps later.
@@ -97,6 +100,7 @@ class Trainer:
         schedules: Mapping[str, LRScheduler] | None = None,
         averages: Mapping[str, Average] | None = None,
         execution: Execution | None = None,
+        recorder: Recorder | None = None,
         wait: bool | None = None,
     ) -> None:
         self.game = game
@@ -124,8 +128,6 @@ class Trainer:
         self._tally = Tally()
         self._batch: Batch | None = None
         self._batch_from: dict[str, Any] | None = None
-        self.freezer = Freezer(networks)
-        self._buffers = Buffers(networks.values())
         self.backward = Backward(
             game=game,
             networks=networks,
@@ -142,12 +144,19 @@ class Trainer:
             clips=settings.clip_grad_norm is not None,
             wait=device.type != "cuda" if wait is None else wait,
         )
+        self.plays = Plays(
+            self.backward,
+            self.judge,
+            optimizers=optimizers,
+            schedules=self.schedules,
+            clip_grad_norm=settings.clip_grad_norm,
+        )
+        self._replays = Replays(self.plays, recorder)
         self._turns = [(phase, repeat) for phase in self.phases for repeat in range(phase.repeats)]
         self._clock = Clock(0, settings.total_steps, self.steps_per_epoch)
         self.watch_every = 0
         """The period of the steps that somebody looks at closely, or 0."""
         check_phases(self.phases, self.optimizers)
-        self._game_states = [game] if game.has_state else []
 
     @property
     def clock(self) -> Clock:
@@ -169,7 +178,7 @@ class Trainer:
         every = self.watch_every
         self.backward.watched = every > 0 and (self.step_count + 1) % every == 0
         for phase, repeat in self._due()[self._played :]:
-            self.freezer.learn(phase.graphs(repeat))
+            self.plays.freezer.learn(phase.graphs(repeat))
             self._tally.add(phase.name, self._play_once(phase, repeat, stopping))
             self._played += 1
         self.whole = False
@@ -195,54 +204,29 @@ class Trainer:
     def execution(self, execution: Execution) -> None:
         self.backward.execution = execution
 
-    def undo(self, terms: Sequence[Term]) -> Undo:
-        """Puts back what a play of these terms changes before its optimizers step."""
-        states = [term.function for term in terms if term.has_state]
-        return Undo(self._buffers, [*self._game_states, *states], self.freezer.learning)
+    def take_notices(self) -> list[str]:
+        """What the user should hear of the steps since the last call, a line each."""
+        return [*self._replays.take_notices(), *self.judge.take_notices()]
 
     def _play_once(
         self, phase: Phase, repeat: int, stopping: Callable[[], bool]
     ) -> dict[str, Scalar]:
         """One optimizer step of the networks that learn in this phase."""
         terms = phase.due_terms(self.step_count // phase.every * phase.repeats + repeat)
-        undo = self.undo(terms)
         place = self._batch, self._batch_from, self.feed.state_dict()
         try:
             batch = self._draw(phase, stopping)
             counters = self.counters(phase, repeat)
-            values = self.backward(phase, counters, terms, batch)
-            with self.parts(f"{phase.name}, finite?"):
-                optimizers = [self.optimizers[name] for name in phase.learns]
-                played = Played(self.step_count + 1, phase, counters, terms, batch, values)
-                norms, update = self.judge.ruling(played, undo, optimizers)
-            if self.backward.watched:
-                values = values | {f"gradient_{name}": norm for name, norm in norms.items()}
+            finish = self._replays(Turn(self.step_count + 1, phase, counters, terms, batch))
         except BaseException:
             self.waiting = False
-            undo.restore()
-            self.backward.shared.clear()
             self._batch, self._batch_from, feed_state = place
             self.feed.load_state_dict(feed_state)
             raise
         self.whole = False
-        with self.parts(f"{phase.name}, optimizers"):
-            self._update(phase, terms, norms, update)
+        values = finish()
         self.whole = True
         return values
-
-    def _update(
-        self, phase: Phase, terms: Sequence[Term], norms: Mapping[str, Tensor], update: Update
-    ) -> None:
-        """Step what learned, as the judge says."""
-        for name in phase.learns:
-            if self.settings.clip_grad_norm is not None and name in norms:
-                self.backward.gradients.clip(name, self.settings.clip_grad_norm, norms[name])
-            update(self.optimizers[name])
-            if name in self.schedules:
-                self.schedules[name].step()
-        for term in terms:
-            if (after := getattr(term.function, "after_step", None)) is not None:
-                after(self.networks)
 
     def _draw(self, phase: Phase, stopping: Callable[[], bool]) -> Batch:
         """The batch of real samples that a play of this phase sees."""
@@ -285,6 +269,7 @@ class Trainer:
             GanforgeError: The state belongs to other networks, optimizers or terms.
         """
         restore(self._owners(), state)
+        self._replays.forget()  # optimizers remember in other tensors now
         for optimizer in self.optimizers.values():
             follow_parameters(optimizer)
         self.backward.shared.clear()

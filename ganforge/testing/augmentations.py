@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ganforge.engine.augmentation import Augmentation
-from ganforge.engine.round import Draw
+from ganforge.engine.draw import Draw
 from ganforge.engine.streams import Streams
 from ganforge.errors import UsageError
 from ganforge.testing import standins, terms

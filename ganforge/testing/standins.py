@@ -16,12 +16,13 @@ from torch.optim import Optimizer
 
 from ganforge.engine.adversarial import AdversarialLoss, AdversarialRound
 from ganforge.engine.data import Batch, Dataset
+from ganforge.engine.draw import Draw
 from ganforge.engine.evaluating import evaluating
 from ganforge.engine.feed import ResidentFeed
 from ganforge.engine.freezing import Freezer
 from ganforge.engine.game import Game, Phase, Term
 from ganforge.engine.latent import Latent
-from ganforge.engine.round import Draw, Play
+from ganforge.engine.round import Play
 from ganforge.engine.show import Show
 from ganforge.engine.streams import Streams
 from ganforge.engine.trainer import Settings, Trainer

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganforge.engine.adversarial import AdversarialRound, Regularizer, Side
 from ganforge.engine.augmentation import Augmentation
-from ganforge.engine.round import Draw
+from ganforge.engine.draw import Draw
 from ganforge.testing.standins import StandInLoss
 
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ganforge.engine.data import Batch, Dataset
+from ganforge.engine.draw import Draw
 from ganforge.engine.feed import ResidentFeed
 from ganforge.engine.latent import Latent
-from ganforge.engine.round import Draw
 from ganforge.engine.streams import Streams
 from ganforge.errors import DataError
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from ganforge.api import AdversarialRound, Later, Play, Values
 from ganforge.engine import adversarial
 from ganforge.engine.ahead import Ahead
+from ganforge.engine.draw import Draw, latents_ahead
 from ganforge.engine.latent import Latent
-from ganforge.engine.round import Draw, latents_ahead
 from ganforge.engine.streams import Streams
 from ganforge.engine.tally import Tally
 from ganforge.engine.trainer import Trainer

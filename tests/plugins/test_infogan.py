@@ -254,11 +254,11 @@ def test_its_term_is_the_regularizers() -> None:
     """Of the same latents, images and Q, at the first step."""
     made = trainer("game.continuous=0.3", "game.categorical=0.7")
     twin = trainer("game.continuous=0.3", "game.categorical=0.7")
-    twin.freezer.learn(["discriminator"])
+    twin.plays.freezer.learn(["discriminator"])
     twin._play_once(twin.phases[0], 0, lambda: False)
     generator = twin.streams.generator("latent", 0, "generator", 0)
     z = twin.latent.sample(12, generator)
-    twin.freezer.learn(["generator", "q"])
+    twin.plays.freezer.learn(["generator", "q"])
     with torch.no_grad():
         codes = twin.networks["q"](twin.networks["generator"](z))["codes"]
     expected, _, _ = by_hand(
@@ -277,7 +277,7 @@ def test_a_head_of_the_discriminator_does_as_well() -> None:
     )
     values = made.step()
     assert {"discriminator/mutual_information", "generator/mutual_information"} <= set(values)
-    made.freezer.learn(["discriminator"])
+    made.plays.freezer.learn(["discriminator"])
     made._play_once(made.phases[0], 0, lambda: False)
     for name in ("guess", "doubt", "layers.0"):
         gradient = dict(made.networks["discriminator"].named_parameters())
