@@ -37,8 +37,17 @@ WAYS: Mapping[str, Sequence[str]] = {
     "and fakes reused": ["game.reuse_fakes=true"],
     "and bf16": ["game.reuse_fakes=true", "train.precision=bf16"],
     "and compiled": ["game.reuse_fakes=true", "train.compile=true"],
+    "and bf16, CUDA graphs": [
+        "game.reuse_fakes=true",
+        "train.precision=bf16",
+        "train.cuda_graphs=true",
+    ],
+    "CUDA graphs": ["game.reuse_fakes=true", "train.cuda_graphs=true"],
 }
-SLOW = ("and bf16", "and compiled")
+GRAPHS = ("and bf16, CUDA graphs", "CUDA graphs")
+"""Those that only a GPU has."""
+
+SLOW = ("and bf16", "and compiled", *GRAPHS)
 """Those that only some machines are faster with: asked for with ``--all``."""
 
 CONVOLUTIONS = (
@@ -118,7 +127,7 @@ def main() -> None:
     sides: dict[str, Any] = {"plain loop": turns.steps_of(loops.plain(textbook))}
     counted = {}
     for name, overrides in WAYS.items():
-        if name in SLOW and not asked.all:
+        if (name in SLOW and not asked.all) or (name in GRAPHS and device.type != "cuda"):
             continue
         trainer = engine(task, [*extra, *overrides])
         counted[name] = operations(trainer)

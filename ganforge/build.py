@@ -20,12 +20,10 @@ from ganforge.construct import construct
 from ganforge.engine.average import Average
 from ganforge.engine.callback import Callback, Facts
 from ganforge.engine.data import AnyDataset
-from ganforge.engine.execution import Execution, chosen
 from ganforge.engine.feed import Feed, make_feed
 from ganforge.engine.game import Game, Term, batches_per_step, optimizer_steps
 from ganforge.engine.latent import Latent
 from ganforge.engine.layout import lay_out
-from ganforge.engine.process import keep_memory, set_threads
 from ganforge.engine.run import Run
 from ganforge.engine.streams import Streams
 from ganforge.engine.trainer import Settings, Trainer
@@ -36,7 +34,7 @@ from ganforge.measuring import feature_network, make_evaluator
 from ganforge.networks import injected, make_networks
 from ganforge.recipe.schema import Recipe
 from ganforge.registry import Component
-from ganforge.trial import try_out
+from ganforge.trial import execution_of, recorder_of, try_out
 
 
 @dataclass
@@ -56,7 +54,7 @@ def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
     Raises:
         GanforgeError: They do not, or the data cannot be read.
     """
-    execution = _execution(recipe, device)
+    execution, notes = execution_of(recipe, device), list[str]()
     streams = Streams(recipe.head.seed)
     latent = Latent(**recipe.latent.model_dump())
     dataset: AnyDataset = construct(recipe.dataset)
@@ -100,16 +98,10 @@ def prepare(recipe: Recipe, *, device: torch.device) -> Prepared:
         settings=settings,
         device=device,
         execution=execution,
+        recorder=recorder_of(recipe, device, notes),
     )
-    return Prepared(recipe, dataset, trainer, try_out(recipe, trainer, dataset))
-
-
-def _execution(recipe: Recipe, device: torch.device) -> Execution:
-    """How plays are carried out; on a CPU, threads and memory are set for the whole process."""
-    if device.type == "cpu":
-        set_threads(recipe.train.threads)
-        keep_memory()
-    return Execution(device, chosen(recipe.train.precision, device), recipe.train.compile)
+    notes += try_out(recipe, trainer, dataset)
+    return Prepared(recipe, dataset, trainer, notes)
 
 
 def _averages(recipe: Recipe, game: Game, networks: dict[str, nn.Module]) -> dict[str, Average]:

@@ -29,6 +29,7 @@ FREE = (
     "train.max_time",
     "train.memory_format",
     "train.compile",
+    "train.cuda_graphs",
     "train.threads",
     "train.verify",
     "train.not_finite",

@@ -10,9 +10,11 @@ import torch
 
 from ganforge.engine.agreement import TOLERANCE, furthest
 from ganforge.engine.data import AnyDataset, Batch
-from ganforge.engine.execution import Execution
+from ganforge.engine.execution import Execution, chosen
 from ganforge.engine.layout import has_channels_last, lay_out
 from ganforge.engine.practice import practise
+from ganforge.engine.process import keep_memory, set_threads
+from ganforge.engine.recording import CudaRecorder, Recorder
 from ganforge.engine.trainer import Trainer
 from ganforge.errors import GanforgeError
 from ganforge.recipe.schema import Recipe
@@ -24,6 +26,31 @@ class Way(NamedTuple):
 
     name: str
     leave: Callable[[], None]
+
+
+def execution_of(recipe: Recipe, device: torch.device) -> Execution:
+    """How plays are carried out; on a CPU, threads and memory are set for the whole process.
+
+    Raises:
+        UsageError: The device does not have what is asked for.
+    """
+    if device.type == "cpu":
+        set_threads(recipe.train.threads)
+        keep_memory()
+    return Execution(device, chosen(recipe.train.precision, device), recipe.train.compile)
+
+
+def recorder_of(recipe: Recipe, device: torch.device, notes: list[str]) -> Recorder | None:
+    """Records plays, where that is asked for and possible; if it is not, that is noted."""
+    if not recipe.train.cuda_graphs:
+        return None
+    if device.type != "cuda":
+        notes.append(
+            "train.cuda_graphs does not work here, so it is left out: it is for NVIDIA's and AMD's "
+            f"GPUs, and this is device '{device}'"
+        )
+        return None
+    return CudaRecorder(device)
 
 
 def try_out(recipe: Recipe, trainer: Trainer, dataset: AnyDataset) -> list[str]:

@@ -168,3 +168,12 @@ def test_without_a_compiler_networks_are_interpreted(
     assert "train.compile does not work here, so it is left out: " in note
     assert "no working C++ compiler was found" in note
     assert made.trainer.step()["discriminator/loss"].isfinite()
+
+
+def test_without_a_gpu_there_are_no_graphs_and_that_is_told(tmp_path: Path) -> None:
+    made = prepared(tmp_path, "dcgan", "cuda_graphs: true")
+    assert made.notes == [
+        "train.cuda_graphs does not work here, so it is left out: it is for NVIDIA's and AMD's "
+        "GPUs, and this is device 'cpu'"
+    ]
+    assert made.trainer.step()["discriminator/loss"].isfinite()

@@ -73,6 +73,8 @@ class FixedDraw(Draw):
     def __init__(self, draw: Draw, kept: Mapping[Place, Tensor]) -> None:
         self.__dict__.update(draw.__dict__)
         self._kept = kept
+        self.used: dict[Place, None] = {}
+        """What was asked for."""
 
     @property
     def counters(self) -> tuple[int | str, ...]:
@@ -88,6 +90,7 @@ class FixedDraw(Draw):
     def whole(self, want: Want) -> Tensor:
         if (self.turn, want) not in self._kept:
             raise NotFixedError("it does not draw the same random numbers in every step")
+        self.used[self.turn, want] = None
         return self._kept[self.turn, want]
 
 

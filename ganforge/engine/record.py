@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ganforge.engine.data import Batch
-from ganforge.engine.fixed import FixedDraw, Notes, NotFixedError, Place
+from ganforge.engine.fixed import FixedDraw, NotFixedError, Place
 from ganforge.engine.judge import Verdict
 from ganforge.engine.plays import Plays
 from ganforge.engine.rates import Rates
@@ -43,13 +43,17 @@ class Record:
     leaves: bool
 
     def again(self, plays: Plays, turn: Turn) -> None:
-        """Do it with the samples and the random numbers of another play."""
+        """Do it with the samples and the random numbers of another play.
+
+        They are written through ``.data``: what a record has left has a graph that remembers them,
+        and another record is still to go backward through it.
+        """
         for mine, given in zip(_tensors(self.batch), _tensors(turn.batch), strict=True):
             if mine is not None and given is not None:
-                mine.copy_(given)
+                mine.data.copy_(given)
         draw = plays.backward.draw(turn.counters, len(turn.batch))
         for (whose, want), mine in self.numbers.items():
-            mine.copy_(draw.of(*whose).whole(want))
+            mine.data.copy_(draw.of(*whose).whole(want))
         plays.backward.streams.seed_modules(*turn.counters)
         with plays.backward.parts(f"{turn.phase.name}, from a record"):
             self.work()
@@ -71,20 +75,20 @@ def kind_of(turn: Turn) -> tuple[object, ...]:
     return turn.phase.name, turn.counters[2], *(term.name for term in turn.terms), *sizes
 
 
-def record(plays: Plays, turn: Turn, notes: Notes, recorder: Recorder) -> Record:
+def record(plays: Plays, turn: Turn, wants: Iterable[Place], recorder: Recorder) -> Record:
     """Record a play, without doing it.
 
     Args:
         plays: Plays it.
         turn: Which play.
-        notes: The random numbers that such plays draw.
+        wants: The random numbers that it may draw.
         recorder: Records.
     Raises:
         Exception: It cannot be recorded.
     """
     backward = plays.backward
     draw = backward.draw(turn.counters, len(turn.batch))
-    numbers = {(who, want): draw.of(*who).whole(want).clone() for who, want in notes.wants}
+    numbers = {(who, want): draw.of(*who).whole(want).clone() for who, want in wants}
     samples, *others = _tensors(turn.batch)
     assert samples is not None
     batch = Batch(samples.clone(), *(None if each is None else each.clone() for each in others))
@@ -100,7 +104,8 @@ def record(plays: Plays, turn: Turn, notes: Notes, recorder: Recorder) -> Record
     with rates.in_place():
         (names, values, verdict), again = recorder.record(work)
     leaves = bool(set(backward.shared) - before)
-    return Record(batch, numbers, rates, names, values, verdict, again, leaves)
+    used = {place: numbers[place] for place in fixed.used}
+    return Record(batch, used, rates, names, values, verdict, again, leaves)
 
 
 def _together(values: Mapping[str, Scalar], device: torch.device) -> Tensor:

@@ -21,6 +21,9 @@ class Recorder(Protocol):
     def beside(self) -> AbstractContextManager[object]:
         """Within it, work is done that is to be recorded later on: as it will be recorded."""
 
+    def strictly(self) -> AbstractContextManager[object]:
+        """Within it, what waits for the device fails, as it would while it is recorded."""
+
     def record(self, function: Callable[[], Result]) -> tuple[Result, Callable[[], None]]:
         """Call a function whose work is noted and not done.
 
@@ -40,21 +43,36 @@ class CudaRecorder:
     """
 
     def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     @contextmanager
     def beside(self) -> Iterator[None]:
         # What autograd and libraries set up for a stream must be there before it is recorded.
-        current = torch.cuda.current_stream()
+        current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
             yield
         current.wait_stream(self._stream)
 
+    @contextmanager
+    def strictly(self) -> Iterator[None]:
+        # While it is recorded it would fail too, but leave a spoiled record behind.
+        before = torch.cuda.get_sync_debug_mode()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            yield
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+
     def record(self, function: Callable[[], Result]) -> tuple[Result, Callable[[], None]]:
         graph = torch.cuda.CUDAGraph()
+        current = torch.cuda.current_stream(self._device)
         # Other threads, which fetch data, may do as they like meanwhile.
         mode = "thread_local"
-        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode=mode):
-            result = function()
+        try:
+            with torch.cuda.graph(graph, stream=self._stream, capture_error_mode=mode):
+                result = function()
+        finally:
+            torch.cuda.set_stream(current)  # torch leaves another one behind where it fails
         return result, graph.replay

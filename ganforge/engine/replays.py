@@ -9,8 +9,7 @@ from functools import partial
 from torch import Tensor
 
 from ganforge.engine.agreement import TOLERANCE, furthest
-from ganforge.engine.draw import Draw
-from ganforge.engine.fixed import SAW_STEP, NotedDraw, Notes
+from ganforge.engine.fixed import SAW_STEP, NotedDraw, Notes, NotFixedError
 from ganforge.engine.plays import Finish, Plays
 from ganforge.engine.record import Record, kind_of, record
 from ganforge.engine.recording import Recorder
@@ -47,10 +46,11 @@ class Replays:
         self._records: dict[_Key, Record] = {}
         self._refused: set[Hashable] = set()
         self._played: Counter[Hashable] = Counter()
-        self._notes: dict[Hashable, Notes] = {}
         self._step = 0
         self._left: list[_Key | None] = []
         """Which records have left something in this step; None stands for plays anew."""
+        self._for_good = False
+        """Whether such a play anew will never be recorded."""
         self._told: set[str] = set()
         self._notices: list[str] = []
 
@@ -59,19 +59,20 @@ class Replays:
         if self._recorder is None:
             return self._plays(turn)
         if turn.step != self._step:
-            self._step, self._left = turn.step, []
+            self._step, self._left, self._for_good = turn.step, [], False
         kind = kind_of(turn)
         key = (kind, tuple(self._left))
-        anew = self._backward.watched or None in self._left or not turn.terms
-        if anew or kind in self._refused:
-            return self._anew(turn)
+        if self._backward.watched or not turn.terms or kind in self._refused:
+            return self._anew(turn, kind)
         if (known := self._records.get(key)) is not None:
             if known.rates.renew():
                 return partial(self._again, turn, key, known)
             return self._refuse(kind, turn, "options of its optimizers other than 'lr' change")
-        if self._played[kind] < ANEW:
-            return self._noted(turn, kind, self._recorder)
-        if (why := self._unfit(turn, kind)) is not None:
+        if self._for_good:
+            return self._refuse(kind, turn, "it learns from what a phase without one has made")
+        if self._played[kind] < ANEW or None in self._left:
+            return self._soon(turn, kind, self._recorder)
+        if (why := self._unfit(turn)) is not None:
             return self._refuse(kind, turn, why)
         return self._first(turn, key, self._recorder)
 
@@ -86,22 +87,21 @@ class Replays:
         notices, self._notices = self._notices, []
         return notices
 
-    def _anew(self, turn: Turn, draw: Draw | None = None) -> Finish:
+    def _anew(self, turn: Turn, kind: Hashable) -> Finish:
         shared = self._backward.shared
         if None not in self._left:  # what a record has left is for another record
             shared.clear()
         before = set(shared)
-        finish = self._plays(turn, draw)
+        finish = self._plays(turn)
         if set(shared) - before:
             self._left.append(None)
+            self._for_good = kind in self._refused
         return finish
 
-    def _noted(self, turn: Turn, kind: Hashable, recorder: Recorder) -> Finish:
-        """Play anew, as it will be recorded, and note which random numbers are drawn."""
-        notes = self._notes[kind] = Notes()
-        draw = self._backward.draw(turn.counters, len(turn.batch))
+    def _soon(self, turn: Turn, kind: Hashable, recorder: Recorder) -> Finish:
+        """Play anew, as it will be recorded."""
         with recorder.beside():
-            anew = self._anew(turn, NotedDraw(draw, notes))
+            anew = self._anew(turn, kind)
 
         def finish() -> dict[str, Scalar]:
             with recorder.beside():
@@ -111,7 +111,7 @@ class Replays:
 
         return finish
 
-    def _unfit(self, turn: Turn, kind: Hashable) -> str | None:
+    def _unfit(self, turn: Turn) -> str | None:
         """Why such plays cannot be recorded, if that is known before it is tried."""
         optimizers = self._plays.learning(turn)
         if self._plays.judge.waits:
@@ -121,39 +121,40 @@ class Replays:
             return f"{names} cannot leave out an update by itself if a gradient is not finite"
         if self._plays.undo(turn.terms).has_states:
             return "something in it has a state of its own"
-        return SAW_STEP if self._notes[kind].saw_step else None
+        return None
 
     def _refuse(self, kind: Hashable, turn: Turn, why: str) -> Finish:
         """Play such plays anew from now on, and say why."""
         self._refused.add(kind)
-        line = f"phase '{turn.phase.name}' is not done again from a record, but anew: {why}"
+        line = f"phase '{turn.phase.name}' is played without a CUDA graph: {why}"
         if line not in self._told:
             self._told.add(line)
             self._notices.append(line)
-        return self._anew(turn)
+        return self._anew(turn, kind)
 
     def _first(self, turn: Turn, key: _Key, recorder: Recorder) -> Finish:
         """Record a play, and compare the first time with the same play anew."""
         backward, shared = self._backward, self._backward.shared
-        left = dict(shared)
+        left, notes = dict(shared), Notes()
         shared.clear()
         before = Snapshot(backward.networks, self._plays.learning(turn))
         try:
-            backward.streams.seed_modules(*turn.counters)
-            draw = backward.draw(turn.counters, len(turn.batch))
-            wanted = _numbers(self._plays.at_once(turn, draw)[0], before)
-        finally:
+            with recorder.strictly():
+                backward.streams.seed_modules(*turn.counters)
+                draw = NotedDraw(backward.draw(turn.counters, len(turn.batch)), notes)
+                values, _ = self._plays.at_once(turn, draw)
+            wanted = _numbers(values, before)
+            if notes.saw_step:
+                raise NotFixedError(SAW_STEP)
             before.restore()
             shared.clear()
             shared.update(left)
-        try:
-            made = record(self._plays, turn, self._notes[key[0]], recorder)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it can be done without
+            made = record(self._plays, turn, notes.wants, recorder)
+            backward.gradients.clear(turn.phase.learns)
+        except Exception as error:  # noqa: BLE001  # if it fails without a record too, it is raised
             before.restore()
             shared.clear()
-            return self._refuse(key[0], turn, _first_line(error))
-        finally:
-            backward.gradients.clear(turn.phase.learns)
+            return self._refuse(key[0], turn, SAW_STEP if notes.saw_step else _first_line(error))
         return partial(self._compared, turn, key, made, before, wanted)
 
     def _compared(

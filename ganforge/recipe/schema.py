@@ -129,6 +129,8 @@ class TrainBlock(_Block):
             bfloat16, and gradient penalties, losses and weights stay in fp32; ``auto`` is tf32
             where there is such a GPU, and fp32 elsewhere.
         compile: Compile the networks with ``torch.compile``, which takes half a minute at first.
+        cuda_graphs: Let a GPU play whole phases by itself, from a record of them; what cannot be
+            recorded is played without, with a line that says why.
         threads: Threads that compute on a CPU; as many as this process may use processors if not
             given.
         verify: Before the run starts, see that ``memory_format``, ``precision`` and ``compile``
@@ -150,6 +152,7 @@ class TrainBlock(_Block):
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
     precision: Literal["auto", "fp32", "tf32", "bf16"] = "auto"
     compile: bool = False
+    cuda_graphs: bool = False
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     verify: bool = False
     not_finite: Literal["stop", "skip", "rollback"] = "stop"

@@ -94,6 +94,7 @@ def test_the_resolved_recipe_has_every_default_and_the_overrides(short_run: Path
         "memory_format": "auto",
         "precision": "auto",
         "compile": False,
+        "cuda_graphs": False,
         "verify": False,
         "not_finite": "stop",
         "max_skips": 20,

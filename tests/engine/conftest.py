@@ -15,6 +15,7 @@ from ganforge.api import Dataset, Game
 from ganforge.engine.average import Average
 from ganforge.engine.feed import ResidentFeed
 from ganforge.engine.latent import Latent
+from ganforge.engine.recording import Recorder
 from ganforge.engine.streams import Streams
 from ganforge.engine.trainer import Settings, Trainer
 
@@ -34,6 +35,7 @@ def build(
     batch_size: int = 8,
     total_steps: int = 100,
     wait: bool | None = None,
+    recorder: Recorder | None = None,
     **settings: Any,
 ) -> Trainer:
     """A trainer on the CPU; without optimizers every network gets gradient descent at 0.1."""
@@ -58,6 +60,7 @@ def build(
         settings=Settings(total_steps=total_steps, batch_size=batch_size, **settings),
         device=CPU,
         wait=wait,
+        recorder=recorder,
     )
 
 
