@@ -21,6 +21,7 @@ from ganforge.engine.round import Play, Round
 from ganforge.engine.run import Run
 from ganforge.engine.show import Panel, Show, class_rows
 from ganforge.engine.tally import Later, Scalar, Values
+from ganforge.engine.terms import discriminator_term
 from ganforge.errors import DataError, GanforgeError, PluginError, UsageError
 from ganforge.evaluation.evaluator import Evaluation, improves
 from ganforge.evaluation.evidence import Evidence
@@ -73,6 +74,7 @@ __all__ = [
     "call",
     "class_rows",
     "class_weights",
+    "discriminator_term",
     "draw",
     "grid",
     "improves",

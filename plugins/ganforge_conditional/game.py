@@ -23,6 +23,7 @@ from ganforge.api import (
     UsageError,
     asks_for,
     call,
+    discriminator_term,
     join,
 )
 from ganforge_conditional.mutual_information import MutualInformation
@@ -90,7 +91,7 @@ class InfoGAN(Game):
             )
         guess = MutualInformation(network="q", categorical=categorical, continuous=continuous)
         own = {
-            "discriminator": [Term("adversarial", loss.discriminator)],
+            "discriminator": [discriminator_term(loss)],
             "generator": [
                 Term("adversarial", loss.generator),
                 Term("mutual_information", guess, information),

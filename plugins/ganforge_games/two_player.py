@@ -18,6 +18,7 @@ from ganforge.api import (
     Play,
     Term,
     UsageError,
+    discriminator_term,
     join,
 )
 from ganforge_games.packing import PackedRound
@@ -107,7 +108,7 @@ class TwoPlayer(Game):
         if pack > 1:
             self.judge = None  # it gives one score to several samples
         own = {
-            "discriminator": [Term("adversarial", loss.discriminator, discriminator_weight)],
+            "discriminator": [discriminator_term(loss, discriminator_weight)],
             "generator": [Term("adversarial", self.generator_loss, generator_weight)],
         }
         if generator_weight == 0:

@@ -20,6 +20,7 @@ from ganforge.api import (
     Scalar,
     Term,
     UsageError,
+    discriminator_term,
     join,
 )
 from ganforge_progressive.growing import PARTS, Count, Growing, place, seen_at
@@ -76,7 +77,7 @@ class Progressive(Game):
         self.stable_steps = stable_steps
         self.fade_steps = fade_steps
         own = {
-            "discriminator": [Term("adversarial", loss.discriminator)],
+            "discriminator": [discriminator_term(loss)],
             "generator": [Term("adversarial", loss.generator)],
         }
         terms = join(own, regularizers)

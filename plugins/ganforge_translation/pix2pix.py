@@ -21,6 +21,7 @@ from ganforge.api import (
     Term,
     UsageError,
     call,
+    discriminator_term,
     join,
 )
 from ganforge_translation.translating import (
@@ -80,7 +81,7 @@ class Pix2Pix(Game):
         self.loss = loss
         near = [Term("l1", self.l1, l1)] if l1 > 0 else []
         own = {
-            "discriminator": [Term("adversarial", loss.discriminator)],
+            "discriminator": [discriminator_term(loss)],
             "generator": [Term("adversarial", loss.generator), *near],
         }
         terms = join(own, regularizers)
