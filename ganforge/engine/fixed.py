@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 import torch
 from torch import Tensor
 
@@ -18,63 +15,25 @@ class NotFixedError(Exception):
     """A play does something that a record of it would not do again."""
 
 
-@dataclass
-class Notes:
-    """What a play asked for.
-
-    Args:
-        wants: The numbers, in order.
-        saw_step: It looked at what is different in every step, other than such numbers.
-    """
-
-    wants: dict[Place, None] = field(default_factory=dict)
-    saw_step: bool = False
-
-
-class NotedDraw(Draw):
-    """The numbers of a play; what was asked for is noted.
-
-    Args:
-        draw: The numbers.
-        notes: Where it is noted.
-    """
-
-    def __init__(self, draw: Draw, notes: Notes) -> None:
-        self.__dict__.update(draw.__dict__)
-        self._notes = notes
-
-    @property
-    def counters(self) -> tuple[int | str, ...]:
-        self._notes.saw_step = True
-        return super().counters
-
-    @property
-    def step(self) -> int:
-        self._notes.saw_step = True
-        return super().step
-
-    def generator(self, stream: str) -> torch.Generator:
-        self._notes.saw_step = True
-        return super().generator(stream)
-
-    def whole(self, want: Want) -> Tensor:
-        self._notes.wants[self.turn, want] = None
-        return super().whole(want)
-
-
 class FixedDraw(Draw):
     """Numbers that lie in the same memory in every step.
 
+    Whoever asks for what is different in every step, other than such numbers, fails.
+
     Args:
         draw: Those of some play.
-        kept: The memory; the numbers are in it when the play is carried out.
+    Attributes:
+        kept: The memory. While it is open, what is asked for the first time gets some.
     """
 
-    def __init__(self, draw: Draw, kept: Mapping[Place, Tensor]) -> None:
+    def __init__(self, draw: Draw) -> None:
         self.__dict__.update(draw.__dict__)
-        self._kept = kept
-        self.used: dict[Place, None] = {}
-        """What was asked for."""
+        self.kept: dict[Place, Tensor] = {}
+        self._state = {"open": True}  # one for all parts
+
+    def close(self) -> None:
+        """What was not asked for by now is not there."""
+        self._state["open"] = False
 
     @property
     def counters(self) -> tuple[int | str, ...]:
@@ -88,10 +47,12 @@ class FixedDraw(Draw):
         raise NotFixedError(SAW_STEP)
 
     def whole(self, want: Want) -> Tensor:
-        if (self.turn, want) not in self._kept:
-            raise NotFixedError("it does not draw the same random numbers in every step")
-        self.used[self.turn, want] = None
-        return self._kept[self.turn, want]
+        place = (self.turn, want)
+        if place not in self.kept:
+            if not self._state["open"]:
+                raise NotFixedError("it does not draw the same random numbers in every step")
+            self.kept[place] = super().whole(want).clone()
+        return self.kept[place]
 
 
 SAW_STEP = "something in it goes by the number of the step"

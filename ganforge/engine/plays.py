@@ -52,9 +52,9 @@ class Plays:
         self._buffers = Buffers(backward.networks.values())
         self._game_states = [backward.game] if backward.game.has_state else []
 
-    def learning(self, turn: Turn) -> list[Optimizer]:
-        """The optimizers that step in a play."""
-        return [self.optimizers[name] for name in turn.phase.learns]
+    def learning(self, turn: Turn) -> dict[str, Optimizer]:
+        """The optimizers that step in a play, by the name of their network."""
+        return {name: self.optimizers[name] for name in turn.phase.learns}
 
     def undo(self, terms: Sequence[Term]) -> Undo:
         """Puts back what a play of these terms changes before its optimizers step."""
@@ -77,28 +77,29 @@ class Plays:
             draw = backward.draw(turn.counters, len(turn.batch)) if draw is None else draw
             values = backward.compute(turn.phase, turn.terms, turn.batch, draw)
             with backward.parts(f"{turn.phase.name}, finite?"):
-                norms, update = self.judge.ruling(Played(turn, values), undo, self.learning(turn))
+                optimizers = list(self.learning(turn).values())
+                norms, update = self.judge.ruling(Played(turn, values), undo, optimizers)
         except BaseException:
             undo.restore()
             backward.shared.clear()
             raise
         return partial(self._finish, turn, values, norms, update)
 
-    def at_once(self, turn: Turn, draw: Draw) -> tuple[dict[str, Scalar], Verdict]:
+    def at_once(self, turn: Turn, draw: Draw) -> tuple[dict[str, Scalar], Verdict, Undo]:
         """All of it but the schedules, and nothing that waits for the device or asks it.
 
         It is for plays that change nothing but tensors, and leave what was not finite to the device
         (:meth:`Judge.leaves_to_device`). torch's global generators are seeded before.
 
         Returns:
-            What was measured, and what the device found.
+            What was measured, what the device found, and the copies that it was done with.
         """
         undo = Undo(self._buffers, (), self.freezer.learning)
         values = self.backward.compute(turn.phase, turn.terms, turn.batch, draw)
         norms = self.judge.look(turn)
         verdict = self.judge.verdict(Played(turn, values), norms, undo)
         self._update(turn, norms, partial(step_unless, verdict.bad))
-        return values, verdict
+        return values, verdict, undo
 
     def _finish(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,12 +17,12 @@ class Rates:
     """The rates of some optimizers, each beside its group.
 
     Args:
-        optimizers: Which step in a play.
+        optimizers: Which step in a play, by name.
         device: Where their weights are.
     """
 
-    def __init__(self, optimizers: Sequence[Optimizer], device: torch.device) -> None:
-        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    def __init__(self, optimizers: Mapping[str, Optimizer], device: torch.device) -> None:
+        groups = [group for optimizer in optimizers.values() for group in optimizer.param_groups]
         self._rates = [
             (group, torch.tensor(float(group["lr"]), dtype=torch.float32, device=device))
             for group in groups

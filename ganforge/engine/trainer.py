@@ -268,8 +268,8 @@ class Trainer:
         Raises:
             GanforgeError: The state belongs to other networks, optimizers or terms.
         """
+        self._replays.forget()  # optimizers will remember in other tensors
         restore(self._owners(), state)
-        self._replays.forget()  # optimizers remember in other tensors now
         for optimizer in self.optimizers.values():
             follow_parameters(optimizer)
         self.backward.shared.clear()

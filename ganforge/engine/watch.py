@@ -71,10 +71,11 @@ class Watch:
         """
         arrived = None
         if finite.device.type == "cuda":
+            stream = torch.cuda.current_stream(finite.device)
             host = torch.empty(finite.shape, dtype=torch.bool, pin_memory=True)
             finite = host.copy_(finite, non_blocking=True)
             arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            arrived.record()
+            arrived.record(stream)
         self._reports.append(_Report(step, phase, terms, names, finite, arrived))
 
     def read(self, *, wait: bool) -> list[tuple[str, Finding | None]]:

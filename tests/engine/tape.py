@@ -13,6 +13,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from ganforge.engine.recording import no_dice
+
 Result = TypeVar("Result")
 
 
@@ -128,7 +130,7 @@ class TapeRecorder:
 
     @contextmanager
     def strictly(self) -> Iterator[None]:
-        with OneHot(), Strict():
+        with OneHot(), Strict(), no_dice(torch_too=False):
             yield
 
     def record(self, function: Callable[[], Result]) -> tuple[Result, Callable[[], None]]:
