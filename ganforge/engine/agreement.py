@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -38,4 +39,4 @@ def furthest(found: Mapping[str, float], wanted: Mapping[str, float], least: flo
         Distance(name, abs(found[name] - value) / max(abs(value), least))
         for name, value in wanted.items()
     ]
-    return max(distances, key=lambda each: float("inf") if each.share != each.share else each.share)
+    return max(distances, key=lambda each: math.inf if math.isnan(each.share) else each.share)

@@ -61,21 +61,16 @@ class Plays:
         states = [term.function for term in terms if term.has_state]
         return Undo(self._buffers, [*self._game_states, *states], self.freezer.learning)
 
-    def __call__(self, turn: Turn, draw: Draw | None = None) -> Finish:
+    def __call__(self, turn: Turn) -> Finish:
         """Go as far as nothing has learned; if something goes wrong there, all is as it was.
 
-        Args:
-            turn: Which play.
-            draw: Its random numbers, if they are not simply those of this play.
         Raises:
             NotFiniteError: Something was not finite, and the policy is not to skip it.
         """
         backward = self.backward
         undo = self.undo(turn.terms)
         try:
-            backward.streams.seed_modules(*turn.counters)
-            draw = backward.draw(turn.counters, len(turn.batch)) if draw is None else draw
-            values = backward.compute(turn.phase, turn.terms, turn.batch, draw)
+            values = backward(turn.phase, turn.counters, turn.terms, turn.batch)
             with backward.parts(f"{turn.phase.name}, finite?"):
                 optimizers = list(self.learning(turn).values())
                 norms, update = self.judge.ruling(Played(turn, values), undo, optimizers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,12 +72,7 @@ def of_recipe(name: str, *overrides: str, recorder: TapeRecorder | None = None) 
     for optimizer in trainer.optimizers.values():
         for group in optimizer.param_groups:
             group["lr"] = torch.tensor(group["lr"], dtype=torch.float32).item()
-    return without_waiting(trainer, recorder)
-
-
-def without_waiting(trainer: Trainer, recorder: TapeRecorder | None) -> Trainer:
-    """As on a GPU."""
-    trainer.judge.waits = False
+    trainer.judge.waits = False  # as on a GPU
     trainer._replays = Replays(trainer.plays, recorder)
     return trainer
 
@@ -149,13 +144,14 @@ class Counted(nn.Module):
         return made
 
 
-def networks() -> dict[str, Counted]:
+def networks(made: Sequence[nn.Module], judged: Sequence[nn.Module]) -> dict[str, Counted]:
+    """With more layers behind those of the generator, and of the discriminator."""
     torch.manual_seed(0)
+    maker = [nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2)]
+    judge = [nn.Linear(2, 8), nn.BatchNorm1d(8), nn.LeakyReLU(0.2), nn.Dropout(0.3)]
     return {
-        "generator": Counted(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2)),
-        "discriminator": Counted(
-            nn.Linear(2, 8), nn.BatchNorm1d(8), nn.LeakyReLU(0.2), nn.Dropout(0.3), nn.Linear(8, 1)
-        ),
+        "generator": Counted(*maker, *made),
+        "discriminator": Counted(*judge, nn.Linear(8, 1), *judged),
     }
 
 
@@ -179,24 +175,27 @@ def small(make_trainer: MakeTrainer) -> Callable[..., Trainer]:
     def make(
         *,
         recorder: TapeRecorder | None = None,
+        made: Sequence[nn.Module] = (),
+        judged: Sequence[nn.Module] = (),
         terms: tuple[Term, ...] = (),
         samples: Tensor | None = None,
         game: TwoPlayer | None = None,
         schedules: Callable[[Mapping[str, Optimizer]], dict[str, LRScheduler]] = lambda _: {},
         **settings: Any,
     ) -> Trainer:
-        made = networks()
-        steppers = optimizers(made)
-        trainer = make_trainer(
+        players = networks(made, judged)
+        steppers = optimizers(players)
+        return make_trainer(
             game or TwoPlayer(loss=NonSaturating(), regularizers=terms, reuse_fakes=True),
-            made,
+            players,
             points() if samples is None else samples,
             optimizers=steppers,
             schedules=schedules(steppers),
-            averages={"generator": Average(made["generator"], decay=0.9)},
+            averages={"generator": Average(players["generator"], decay=0.9)},
+            recorder=recorder,
+            wait=False,
             **settings,
         )
-        return without_waiting(trainer, recorder)
 
     return make
 
@@ -266,9 +265,7 @@ class Asks(nn.Module):
 
 
 def test_what_waits_for_the_device_is_played_without(small: Callable[..., Trainer]) -> None:
-    anew, recorded = small(), small(recorder=TapeRecorder())
-    for trainer in (anew, recorded):
-        trainer.networks["discriminator"].layers.append(Asks())  # type: ignore[union-attr, operator]
+    anew, recorded = small(judged=[Asks()]), small(judged=[Asks()], recorder=TapeRecorder())
     same(anew, told(anew), recorded, told(recorded))
     assert [notice.split(": ")[1] for notice in recorded.take_notices()] == [
         "operation not permitted when stream is capturing",
@@ -332,15 +329,7 @@ def test_what_python_does_is_not_recorded(
     for recorder in (None, TapeRecorder()):
         random.seed(0)
         np.random.seed(0)
-        trainer = small(recorder=recorder)
-        trainer.networks["discriminator"].layers.append(copy.deepcopy(layer))  # type: ignore[union-attr, operator]
-        trainer.plays.__init__(  # type: ignore[misc]  # it knows the layer's buffer
-            trainer.backward,
-            trainer.judge,
-            optimizers=trainer.optimizers,
-            schedules={},
-            clip_grad_norm=None,
-        )
+        trainer = small(judged=[copy.deepcopy(layer)], recorder=recorder)
         found += [trainer, told(trainer)]
     same(*found)
     assert found[2].take_notices()[0].endswith(why)
@@ -348,9 +337,8 @@ def test_what_python_does_is_not_recorded(
 
 def test_dropout_in_what_makes_the_fakes(small: Callable[..., Trainer]) -> None:
     """Made again, they would have other noise: then nothing that leaves them is recorded."""
-    recorded = small(recorder=TapeRecorder())
+    recorded = small(made=[nn.Dropout(0.3)], recorder=TapeRecorder())
     maker = recorded.networks["generator"]
-    maker.layers.insert(1, nn.Dropout(0.3))  # type: ignore[union-attr, operator]
     told(recorded, 5)
     assert [notice.split(":")[0] for notice in recorded.take_notices()] == [
         "phase 'generator' is played without a CUDA graph",
